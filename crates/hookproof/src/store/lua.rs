@@ -1,0 +1,1 @@
+//! The script that Redis and Valkey run.
