@@ -72,7 +72,8 @@ def records(root: Path = ROOT) -> dict[str, Record]:
     vectors = root / "tests/vectors"
     found = [
         Record(record["id"], record["expect"], "core")
-        for record in json.loads((vectors / "published.json").read_text())
+        for file in ("published.json", "found.json")
+        for record in json.loads((vectors / file).read_text())
         if record["provider"] in schemes
     ]
     hostile = json.loads((vectors / "hostile.json").read_text())
