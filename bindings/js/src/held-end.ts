@@ -1,0 +1,56 @@
+import type { ServerResponse } from "node:http";
+
+/**
+ * Holds a response back at its end: the status is known there and nothing has been acknowledged yet, so a claim can be
+ * completed before the answer leaves. (`finish` would be too late, and never comes after a client has left.)
+ */
+export class HeldEnd {
+  /** The status that the handler decided on, once it ends the response. */
+  readonly ended: Promise<number>;
+  readonly #response: ServerResponse;
+  #end: ServerResponse["end"];
+  #arguments: unknown[] | undefined;
+  #resolve!: (status: number) => void;
+
+  constructor(response: ServerResponse) {
+    this.#response = response;
+    this.#end = response.end;
+    this.ended = new Promise((resolve) => (this.#resolve = resolve));
+    const held = this;
+    response.end = function end(...args: unknown[]): ServerResponse {
+      held.#hold(args);
+      return response;
+    } as ServerResponse["end"];
+  }
+
+  /** Whether the handler has ended the response. */
+  get isEnded(): boolean {
+    return this.#arguments !== undefined;
+  }
+
+  /** Lets the end through, or every later one if none has come yet. */
+  release(): void {
+    this.#response.end = this.#end;
+    if (this.#arguments !== undefined) this.#end.apply(this.#response, this.#arguments as Parameters<ServerResponse["end"]>);
+  }
+
+  #hold(args: unknown[]): void {
+    // Of two ends the first counts, as without us: what an error handler adds afterwards cannot change the answer.
+    if (this.#arguments !== undefined) return;
+    this.#arguments = args;
+    this.#freezeHead(args[0]);
+    this.#resolve(this.#response.statusCode);
+  }
+
+  // From here on `headersSent` is true and the status is fixed, exactly as if the end had gone through.
+  #freezeHead(chunk: unknown): void {
+    const response = this.#response;
+    if (response.headersSent || response.destroyed) return;
+    const bodiless = response.statusCode < 200 || response.statusCode === 204 || response.statusCode === 304;
+    if (!bodiless && !response.hasHeader("content-length") && !response.hasHeader("transfer-encoding")) {
+      const length = typeof chunk === "string" ? Buffer.byteLength(chunk) : chunk instanceof Uint8Array ? chunk.byteLength : 0;
+      if (response.req.method !== "HEAD" || length > 0) response.setHeader("content-length", length);
+    }
+    response.writeHead(response.statusCode);
+  }
+}
