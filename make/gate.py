@@ -65,8 +65,13 @@ def run(step: str) -> Result:
     started = time.monotonic()
     count = Count()
     process = subprocess.Popen(
-        ["make", step], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-        text=True, errors="replace", bufsize=1,
+        ["make", step],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        errors="replace",
+        bufsize=1,
     )
     assert process.stdout is not None
     for line in process.stdout:

@@ -48,7 +48,10 @@ def main() -> int:
     metadata = json.loads(
         subprocess.run(
             ["cargo", "metadata", "--format-version=1", "--all-features"],
-            cwd=ROOT, check=True, capture_output=True, text=True,
+            cwd=ROOT,
+            check=True,
+            capture_output=True,
+            text=True,
         ).stdout
     )
     allow = allowed()

@@ -106,9 +106,7 @@ def parse(output: str) -> tuple[dict[str, str], list[str]]:
 def run(name: str) -> Answers:
     started = time.monotonic()
     try:
-        done = subprocess.run(
-            RUNNERS[name], cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
-        )
+        done = subprocess.run(RUNNERS[name], cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     except FileNotFoundError as error:
         return Answers({}, [f"cannot be started: {error}"], 0.0)
     except subprocess.TimeoutExpired:

@@ -1,0 +1,128 @@
+# Two commands do everything on a machine with Rust, Python 3.10+, Node 20+ and make:
+#
+#   make demo    builds the three engines, starts a Flask, an Express and a Worker receiver, plays the sender against them
+#   make test    the whole gate; what CI runs
+#
+# What is built is stamped in .build/, so a second run builds only what has changed. VERBOSE=1 shows every line.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-print-directory
+
+export VIRTUAL_ENV := $(CURDIR)/.venv
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+# $(call sources,FOLDER...): what a build depends on
+sources = $(shell find $(wildcard $(1)) \( -name node_modules -o -name dist -o -name target -o -name tests \) -prune \
+	-o -type f \( -name '*.rs' -o -name '*.toml' -o -name '*.ts' -o -name '*.lua' -o -name '*.sql' \) -print)
+
+CORE := Cargo.toml Cargo.lock $(call sources,crates/hookproof)
+STEP := @make/step
+
+.PHONY: help
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+.PHONY: demo test build
+demo: build ## the reference sender against Flask, Express and a Worker (PLAIN=1: no colours)
+	@python tests/http/demo.py $(if $(PLAIN),--plain)
+
+STEPS := rust-format rust-lint rust-test rust-pure rust-licences \
+	python-lint python-types python-test js-types js-test \
+	conformance http-test readme-test packaging-test torture-short
+test: build .build/services ## everything that must hold before a change lands
+	@make/gate.py $(STEPS)
+
+build: .build/python .build/node .build/wasm .build/js .build/cli ## the engines, the packages and the program
+
+# --- what the builds need ---------------------------------------------------------------------------------------------
+
+.build/venv: make/requirements.txt
+	@mkdir -p .build
+	@[ -x .venv/bin/python ] || python3 -m venv .venv
+	$(STEP) "python environment" .venv/bin/python -m pip install --quiet -r $<
+	@touch $@
+
+.build/npm: bindings/js/package-lock.json
+	@mkdir -p .build
+	$(STEP) "npm packages" npm --prefix bindings/js ci
+	@touch $@
+
+# servers that tests start for themselves
+.build/services: make/packages
+	@mkdir -p .build
+	$(STEP) "redis and postgres" make/packages redis-server=redis-server initdb=postgresql
+	@touch $@
+
+# --- the engines, the packages, the program ---------------------------------------------------------------------------
+
+.build/python: .build/venv $(CORE) $(call sources,bindings/python/src) bindings/python/Cargo.toml bindings/python/pyproject.toml
+	$(STEP) "python engine" maturin develop --release --manifest-path bindings/python/Cargo.toml
+	@touch $@
+
+.build/node: .build/npm $(CORE) $(call sources,bindings/node)
+	$(STEP) "node engine" make/node
+	@touch $@
+
+.build/wasm: .build/npm $(CORE) $(call sources,bindings/wasm) make/wasm
+	$(STEP) "wasm engine" make/wasm engine
+	@touch $@
+
+.build/js: .build/node .build/wasm $(call sources,bindings/js/src) bindings/js/tsconfig.json
+	$(STEP) "javascript package" npm --prefix bindings/js run build
+	@touch $@
+
+.build/cli: $(CORE) $(call sources,crates/hookproof-sender crates/hookproof-cli)
+	@mkdir -p .build
+	$(STEP) "hookproof program" cargo build --quiet --release -p hookproof-cli
+	@touch $@
+
+# --- the steps of the gate --------------------------------------------------------------------------------------------
+
+.PHONY: $(STEPS)
+rust-format:
+	cargo fmt --all --check
+rust-lint:
+	cargo clippy --quiet --workspace --all-targets -- -D warnings
+rust-test: .build/services
+	cargo test --quiet --workspace --exclude hookproof-python --exclude hookproof-node
+rust-pure: # the core without std: what every other runtime relies on
+	BUILD_STD=core,alloc make/wasm cargo check --quiet -p hookproof --no-default-features
+rust-licences:
+	make/licences.py
+python-lint: .build/venv
+	ruff check . && ruff format --check .
+python-types: .build/python
+	mypy --strict bindings/python/hookproof make tests/conformance/compare.py tests/http
+python-test: .build/python
+	pytest -q bindings/python/tests tests/conformance
+js-types: .build/js
+	npm --prefix bindings/js run --silent types
+js-test: .build/js
+	npm --prefix bindings/js test --silent
+conformance: build ## every vector in Rust, Python, Node (native, wasm) and workerd
+	python tests/conformance/compare.py
+http-test: build
+	pytest -q tests/http
+readme-test: build
+	pytest -q tests/readme
+packaging-test: build
+	pytest -q tests/packaging
+torture-short: build
+	$(MAKE) torture SECONDS=10
+
+# --- more -------------------------------------------------------------------------------------------------------------
+
+.PHONY: lint format deny wheel clean
+lint: rust-format rust-lint python-lint python-types js-types ## format, clippy, ruff, mypy --strict, tsc --strict
+format: .build/venv ## rewrites the sources in the common format
+	cargo fmt --all
+	ruff format . && ruff check --fix .
+deny: ## licences, bans and advisories with cargo-deny, if it is installed (cargo install cargo-deny)
+	cargo deny check
+wheel: .build/venv ## the Python wheel, in .build/wheels
+	maturin build --release --manifest-path bindings/python/Cargo.toml --out .build/wheels
+clean: ## removes what was built, but not what was downloaded
+	rm -rf .build/log $(addprefix .build/,python node wasm js cli) target bindings/js/dist bindings/js/engine
