@@ -20,6 +20,7 @@ sources = $(shell find $(wildcard $(1)) \( -name node_modules -o -name dist -o -
 
 CORE := Cargo.toml Cargo.lock $(call sources,crates/hookproof)
 STEP := @make/step
+NPM := npm run --silent --workspace hookproof
 
 .PHONY: help
 help: ## this list
@@ -45,9 +46,9 @@ build: .build/python .build/node .build/wasm .build/js .build/cli ## the engines
 	$(STEP) "python environment" .venv/bin/python -m pip install --quiet -r $<
 	@touch $@
 
-.build/npm: bindings/js/package-lock.json
+.build/npm: package.json package-lock.json $(wildcard bindings/js/package.json examples/*/package.json)
 	@mkdir -p .build
-	$(STEP) "npm packages" npm --prefix bindings/js ci
+	$(STEP) "npm packages" npm ci
 	@touch $@
 
 # servers that tests start for themselves
@@ -63,15 +64,15 @@ build: .build/python .build/node .build/wasm .build/js .build/cli ## the engines
 	@touch $@
 
 .build/node: .build/npm $(CORE) $(call sources,bindings/node)
-	$(STEP) "node engine" make/node
+	$(STEP) "node engine" $(NPM) build:native
 	@touch $@
 
 .build/wasm: .build/npm $(CORE) $(call sources,bindings/wasm) make/wasm
-	$(STEP) "wasm engine" make/wasm engine
+	$(STEP) "wasm engine" $(NPM) build:wasm
 	@touch $@
 
 .build/js: .build/node .build/wasm $(call sources,bindings/js/src) bindings/js/tsconfig.json
-	$(STEP) "javascript package" npm --prefix bindings/js run build
+	$(STEP) "javascript package" $(NPM) build:ts
 	@touch $@
 
 .build/cli: $(CORE) $(call sources,crates/hookproof-sender crates/hookproof-cli)
@@ -99,9 +100,9 @@ python-types: .build/python
 python-test: .build/python
 	pytest -q bindings/python/tests tests/conformance
 js-types: .build/js
-	npm --prefix bindings/js run --silent types
+	$(NPM) typecheck
 js-test: .build/js
-	npm --prefix bindings/js test --silent
+	$(NPM) test
 conformance: build ## every vector in Rust, Python, Node (native, wasm) and workerd
 	python tests/conformance/compare.py
 http-test: build
