@@ -22,10 +22,7 @@ fn main() -> Result<(), Broken> {
         if !Scheme::names().any(|name| name == record.provider) {
             continue;
         }
-        answer(
-            &record.id,
-            &play_published(&record, configs.get(&record.provider))?,
-        );
+        answer(&record.id, &play_published(&record, configs.get(&record.provider))?);
     }
     for case in record::hostile(&vectors)? {
         answer(&format!("hostile-{}", case.n), &play_hostile(&case)?);
@@ -43,7 +40,7 @@ fn play_published(record: &Published, config: Option<&Value>) -> Result<String, 
     let verify = || -> Result<(), Error> {
         let scheme = Scheme::named(&record.provider)?;
         let secret = Secret::new(record.secret.as_str())?;
-        let verifier = Verifier::with_options(scheme, secret, &Options::from_json(&options)?)?;
+        let verifier = Verifier::with_options(scheme, secret, &Options::from_value(&options)?)?;
         let headers = record.headers();
         let mut request = Request::new(&headers, &body);
         if let Some(method) = &record.method {
@@ -73,13 +70,9 @@ fn play_hostile(case: &Hostile) -> Result<String, Broken> {
         let scheme = Scheme::named("standard-webhooks")?;
         // a secret that was never set has no other form here than to be left out
         let secrets = case.config.secrets.iter().flatten();
-        let secrets = secrets
-            .map(|secret| Secret::new(secret.as_str()))
-            .collect::<Result<Vec<_>, _>>()?;
-        let verifier = Verifier::with_options(scheme, secrets, &Options::from_json(&options)?)?;
-        verifier
-            .verify(&Request::new(&headers, &body), case.config.now)
-            .map(drop)
+        let secrets = secrets.map(|secret| Secret::new(secret.as_str())).collect::<Result<Vec<_>, _>>()?;
+        let verifier = Verifier::with_options(scheme, secrets, &Options::from_value(&options)?)?;
+        verifier.verify(&Request::new(&headers, &body), case.config.now).map(drop)
     };
     Ok(code(verify()))
 }
@@ -97,11 +90,7 @@ fn express(value: &BindingValue, headers: &mut Vec<(String, Vec<u8>)>) -> bool {
         // a list of values is several lines of one name
         ("headers['webhook-signature']", "[GOOD]") => {}
         ("headers['webhook-signature']", "[GOOD, GOOD]") => {
-            let lines: Vec<_> = headers
-                .iter()
-                .filter(|(name, _)| name == SIGNATURE)
-                .cloned()
-                .collect();
+            let lines: Vec<_> = headers.iter().filter(|(name, _)| name == SIGNATURE).cloned().collect();
             headers.extend(lines);
         }
         ("headers['webhook-signature']", "null and undefined") => {

@@ -46,19 +46,14 @@ impl Published {
     }
 
     pub(crate) fn headers(&self) -> Vec<(String, Vec<u8>)> {
-        self.headers
-            .iter()
-            .map(|(name, value)| (name.clone(), value.clone().into_bytes()))
-            .collect()
+        self.headers.iter().map(|(name, value)| (name.clone(), value.clone().into_bytes())).collect()
     }
 
     pub(crate) fn body(&self) -> Result<Vec<u8>, Broken> {
         match (&self.body_utf8, &self.body_b64, &self.body_repeat) {
             (Some(text), None, None) => Ok(text.clone().into_bytes()),
             (None, Some(text), None) => Ok(Base64::decode_vec(text)?),
-            (None, None, Some(Repeat { byte, count })) => {
-                Ok(byte.to_string().repeat(*count).into_bytes())
-            }
+            (None, None, Some(Repeat { byte, count })) => Ok(byte.to_string().repeat(*count).into_bytes()),
             (None, None, None) => Ok(Vec::new()),
             _ => Err("a record has one body".into()),
         }
@@ -101,28 +96,14 @@ pub(crate) struct BindingValue {
 impl Hostile {
     /// The headers as they were on the wire: each character of a value is one byte.
     pub(crate) fn headers(&self) -> Result<Vec<(String, Vec<u8>)>, Broken> {
-        let bytes = |value: &String| {
-            value
-                .chars()
-                .map(u8::try_from)
-                .collect::<Result<Vec<_>, _>>()
-        };
-        self.headers
-            .iter()
-            .map(|(name, value)| Ok((name.clone(), bytes(value)?)))
-            .collect()
+        let bytes = |value: &String| value.chars().map(u8::try_from).collect::<Result<Vec<_>, _>>();
+        self.headers.iter().map(|(name, value)| Ok((name.clone(), bytes(value)?))).collect()
     }
 
     pub(crate) fn body(&self) -> Result<Vec<u8>, Broken> {
         match (&self.body_b64, &self.body) {
             (Some(text), None) => Ok(Base64::decode_vec(text)?),
-            (
-                None,
-                Some(Length {
-                    repeat_byte,
-                    length,
-                }),
-            ) => Ok(vec![u8::from_str_radix(repeat_byte, 16)?; *length]),
+            (None, Some(Length { repeat_byte, length })) => Ok(vec![u8::from_str_radix(repeat_byte, 16)?; *length]),
             _ => Err("a case has one body".into()),
         }
     }
