@@ -1,1 +1,42 @@
-//! The script that Redis and Valkey run.
+//! The script that Redis and Valkey run, for every language.
+
+/// One script for all operations, so that each of them is one `EVALSHA`.
+///
+/// `KEYS[1]` is [`key_name`]; `ARGV[1]` names the operation. Tokens, body hashes and keys go in and out as lower-case
+/// hexadecimal, so that a client may decode answers as text or leave them as bytes.
+///
+/// | operation | further arguments | answer |
+/// |---|---|---|
+/// | `claim` | token, lease in ms, body hash | `{1, fence}`, `{2, body hash}` for done, `{0, remaining ms}` for in flight |
+/// | `complete` | token, retention in ms | 1 if held, else 0 |
+/// | `release` | token | likewise |
+/// | `extend` | token, lease in ms | likewise |
+/// | `forget` | | 1 if the key was done, else 0 |
+///
+/// Needs Redis 5 or newer, or any Valkey: before, a script that had read the time could not write.
+///
+/// ```
+/// assert!(hookproof::store::lua::SCRIPT.contains("redis.call('TIME')"), "the clock is the server's own");
+/// ```
+pub const SCRIPT: &str = include_str!("claim.lua");
+
+/// The Redis key of a delivery's key: `hookproof:`, the scope, `:` and the key in hexadecimal.
+///
+/// One key for each operation, so that a cluster may keep them on any of its nodes.
+///
+/// ```
+/// assert!(hookproof::store::lua::key_name("crm", &[0xab; 32]).starts_with("hookproof:crm:abab"));
+/// ```
+#[must_use]
+pub fn key_name(scope: &str, key: &[u8; 32]) -> alloc::string::String {
+    use core::fmt::Write as _;
+
+    let mut name = alloc::string::String::with_capacity("hookproof::".len() + scope.len() + 64);
+    name.push_str("hookproof:");
+    name.push_str(scope);
+    name.push(':');
+    for byte in key {
+        let _ = write!(name, "{byte:02x}");
+    }
+    name
+}
