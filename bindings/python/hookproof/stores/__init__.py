@@ -42,7 +42,8 @@ class Store(Protocol):
     the delivery is then refused with 503, because a handler never runs without a claim.
 
     A store that can complete a claim inside the user's own transaction also has
-    `complete_in(transaction, key, token, retention_ms) -> bool`; one that never waits for anything outside of the
+    `complete_in(transaction, key, token, retention_ms)`, which raises `LeaseLost` from a statement that fails, so that the
+    transaction can only abort; one that never waits for anything outside of the
     process says `blocking = False`, and is then called directly from async frameworks.
     """
 
