@@ -1,0 +1,191 @@
+use hmac::{Hmac, KeyInit, Mac};
+use md5::Md5;
+use sha1::Sha1;
+use sha2::{Digest, Sha256, Sha384, Sha512};
+use subtle::{Choice, ConstantTimeEq};
+
+/// The longest digest here, SHA-512's, in bytes.
+const LONGEST: usize = 64;
+
+/// A hash function that a scheme may name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hash {
+    Md5,
+    Sha1,
+    Sha256,
+    Sha384,
+    Sha512,
+}
+
+impl Hash {
+    pub(crate) const fn size(self) -> usize {
+        match self {
+            Self::Md5 => 16,
+            Self::Sha1 => 20,
+            Self::Sha256 => 32,
+            Self::Sha384 => 48,
+            Self::Sha512 => 64,
+        }
+    }
+
+    pub(crate) fn start(self) -> Hasher {
+        match self {
+            Self::Md5 => Hasher::Md5(Md5::new()),
+            Self::Sha1 => Hasher::Sha1(Sha1::new()),
+            Self::Sha256 => Hasher::Sha256(Sha256::new()),
+            Self::Sha384 => Hasher::Sha384(Sha384::new()),
+            Self::Sha512 => Hasher::Sha512(Sha512::new()),
+        }
+    }
+
+    pub(crate) fn of(self, data: &[u8]) -> Tag {
+        let mut hasher = self.start();
+        hasher.update(data);
+        hasher.finish()
+    }
+
+    /// The HMAC state after the key: cloning it is what makes a verification cheap.
+    pub(crate) fn keyed(self, key: &[u8]) -> Option<Hasher> {
+        Some(match self {
+            Self::Md5 => Hasher::HmacMd5(Hmac::new_from_slice(key).ok()?),
+            Self::Sha1 => Hasher::HmacSha1(Hmac::new_from_slice(key).ok()?),
+            Self::Sha256 => Hasher::HmacSha256(Hmac::new_from_slice(key).ok()?),
+            Self::Sha384 => Hasher::HmacSha384(Hmac::new_from_slice(key).ok()?),
+            Self::Sha512 => Hasher::HmacSha512(Hmac::new_from_slice(key).ok()?),
+        })
+    }
+}
+
+/// The running state of a digest or of a MAC.
+#[derive(Clone)]
+#[expect(clippy::large_enum_variant, reason = "states live on the stack for the length of one verification")]
+pub(crate) enum Hasher {
+    Md5(Md5),
+    Sha1(Sha1),
+    Sha256(Sha256),
+    Sha384(Sha384),
+    Sha512(Sha512),
+    HmacMd5(Hmac<Md5>),
+    HmacSha1(Hmac<Sha1>),
+    HmacSha256(Hmac<Sha256>),
+    HmacSha384(Hmac<Sha384>),
+    HmacSha512(Hmac<Sha512>),
+}
+
+macro_rules! each {
+    ($hasher:expr, $plain:ident => $digest:expr, $keyed:ident => $mac:expr) => {
+        match $hasher {
+            Hasher::Md5($plain) => $digest,
+            Hasher::Sha1($plain) => $digest,
+            Hasher::Sha256($plain) => $digest,
+            Hasher::Sha384($plain) => $digest,
+            Hasher::Sha512($plain) => $digest,
+            Hasher::HmacMd5($keyed) => $mac,
+            Hasher::HmacSha1($keyed) => $mac,
+            Hasher::HmacSha256($keyed) => $mac,
+            Hasher::HmacSha384($keyed) => $mac,
+            Hasher::HmacSha512($keyed) => $mac,
+        }
+    };
+}
+
+impl Hasher {
+    pub(crate) fn update(&mut self, data: &[u8]) {
+        each!(self, hasher => Digest::update(hasher, data), hasher => Mac::update(hasher, data));
+    }
+
+    pub(crate) fn finish(self) -> Tag {
+        each!(self, hasher => Tag::new(&hasher.finalize()), hasher => Tag::new(&hasher.finalize().into_bytes()))
+    }
+}
+
+/// A computed digest or MAC. There is no `==`: an expected signature is only compared in constant time.
+pub(crate) struct Tag {
+    bytes: [u8; LONGEST],
+    size: usize,
+}
+
+impl Tag {
+    fn new(digest: &[u8]) -> Self {
+        let mut bytes = [0; LONGEST];
+        for (to, from) in bytes.iter_mut().zip(digest) {
+            *to = *from;
+        }
+        Self { bytes, size: digest.len().min(LONGEST) }
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.size).unwrap_or_default()
+    }
+
+    /// Whether the candidate is this tag, in a time that depends on lengths alone.
+    pub(crate) fn matches(&self, candidate: &[u8], blind: &Blind) -> Choice {
+        blind.equal(self.as_bytes(), candidate)
+    }
+}
+
+/// Compares secrets so that timing tells nothing.
+///
+/// Native code compares with `subtle`. On wasm nobody promises that a comparison stays constant-time
+/// once the host has compiled it, so both sides first run through HMAC under a key that the attacker
+/// does not know: whatever leaks is then about values that he cannot choose.
+#[derive(Clone)]
+pub(crate) struct Blind(#[cfg(target_family = "wasm")] Option<Hasher>);
+
+impl Blind {
+    /// A comparer whose key is derived from the secret.
+    #[cfg_attr(not(target_family = "wasm"), expect(unused_variables, reason = "the key is only needed on wasm"))]
+    pub(crate) fn new(secret: &[u8]) -> Self {
+        #[cfg(target_family = "wasm")]
+        {
+            let derived = Hash::Sha256.keyed(secret).map(|mut hasher| {
+                hasher.update(b"hookproof.blind.v1");
+                hasher.finish()
+            });
+            Self(derived.and_then(|tag| Hash::Sha256.keyed(tag.as_bytes())))
+        }
+        #[cfg(not(target_family = "wasm"))]
+        Self()
+    }
+
+    pub(crate) fn equal(&self, expected: &[u8], candidate: &[u8]) -> Choice {
+        #[cfg(target_family = "wasm")]
+        {
+            let Some(hasher) = &self.0 else { return Choice::from(0) };
+            let run = |data: &[u8]| {
+                let mut hasher = hasher.clone();
+                hasher.update(data);
+                hasher.finish()
+            };
+            run(expected).as_bytes().ct_eq(run(candidate).as_bytes())
+        }
+        #[cfg(not(target_family = "wasm"))]
+        expected.ct_eq(candidate)
+    }
+}
+
+/// CRC-32 as in ISO 3309, which PayPal signs in decimal. Not a digest: it protects nothing by itself.
+pub(crate) fn crc32(data: &[u8]) -> u32 {
+    !data.iter().fold(!0u32, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { (crc >> 1) ^ 0xEDB8_8320 } else { crc >> 1 })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn crc32_of_the_check_string() {
+        assert_eq!(crc32(b"123456789"), 0xCBF4_3926);
+    }
+
+    #[test]
+    fn a_tag_matches_itself_and_nothing_shorter() {
+        let tag = Hash::Sha256.of(b"x");
+        let blind = Blind::new(b"key");
+        assert!(bool::from(tag.matches(tag.as_bytes(), &blind)));
+        assert!(!bool::from(tag.matches(&tag.as_bytes()[..31], &blind)));
+        assert!(!bool::from(tag.matches(b"", &blind)));
+    }
+}
