@@ -18,7 +18,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 sources = $(shell find $(wildcard $(1)) \( -name node_modules -o -name dist -o -name target -o -name tests \) -prune \
 	-o -type f \( -name '*.rs' -o -name '*.toml' -o -name '*.ts' -o -name '*.lua' -o -name '*.sql' \) -print)
 
-CORE := Cargo.toml Cargo.lock $(call sources,crates/hookproof)
+CORE := Cargo.toml Cargo.lock $(call sources,crates/hookproof bindings/engine)
 STEP := @make/step
 NPM := npm run --silent --workspace hookproof
 

@@ -40,7 +40,7 @@ fn play_published(record: &Published, config: Option<&Value>) -> Result<String, 
     let verify = || -> Result<(), Error> {
         let scheme = Scheme::named(&record.provider)?;
         let secret = Secret::new(record.secret.as_str())?;
-        let verifier = Verifier::with_options(scheme, secret, &Options::from_value(&options)?)?;
+        let verifier = Verifier::with_options(scheme, secret, Options::from_value(&options)?)?;
         let headers = record.headers();
         let mut request = Request::new(&headers, &body);
         if let Some(method) = &record.method {
@@ -71,7 +71,7 @@ fn play_hostile(case: &Hostile) -> Result<String, Broken> {
         // a secret that was never set has no other form here than to be left out
         let secrets = case.config.secrets.iter().flatten();
         let secrets = secrets.map(|secret| Secret::new(secret.as_str())).collect::<Result<Vec<_>, _>>()?;
-        let verifier = Verifier::with_options(scheme, secrets, &Options::from_value(&options)?)?;
+        let verifier = Verifier::with_options(scheme, secrets, Options::from_value(&options)?)?;
         verifier.verify(&Request::new(&headers, &body), case.config.now).map(drop)
     };
     Ok(code(verify()))
