@@ -14,10 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from readme import ROOT, blocks, languages
-
-sys.path.insert(0, str(ROOT / "tests/packaging"))
 from delivery import BODY, SECRET, signed
+from readme import ROOT, blocks, languages
 
 SCRATCH = ROOT / ".build/readme"
 Answer = tuple[int, Mapping[str, str]]
