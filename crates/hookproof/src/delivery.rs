@@ -37,6 +37,8 @@ pub struct Delivery<'a> {
     body: Cow<'a, [u8]>,
 }
 
+const NOT_JSON: Error = Error::fixed(ErrorKind::BodyMalformed, "the body is not JSON");
+
 /// One event of a batch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Item {
@@ -90,6 +92,10 @@ impl<'a> Delivery<'a> {
         self.verifier.inner().secret_name(self.proof.secret)
     }
 
+    pub(crate) fn secret(&self) -> usize {
+        self.proof.secret
+    }
+
     /// The bytes that were signed: decoded where the scheme signs the body before compression.
     pub fn body(&self) -> &[u8] {
         &self.body
@@ -106,11 +112,32 @@ impl<'a> Delivery<'a> {
     /// [`ErrorKind::BodyMalformed`] where it is not JSON, or where the signature covers only part of it: then
     /// [`Delivery::unsigned_json`] reads it all the same.
     pub fn json(&self) -> Result<Value, Error> {
+        self.whole()?;
+        self.unsigned_json()
+    }
+
+    /// The body as the JSON text that [`Delivery::json`] and [`Delivery::unsigned_json`] read: for engines, whose hosts
+    /// make objects of their own of it.
+    ///
+    /// # Errors
+    /// As those two.
+    #[doc(hidden)]
+    pub fn json_text(&self, unsigned: bool) -> Result<&str, Error> {
+        if !unsigned {
+            self.whole()?;
+        }
+        let text = core::str::from_utf8(&self.body).map_err(|_| NOT_JSON)?;
+        serde_json::from_str::<serde::de::IgnoredAny>(text).map_err(|_| NOT_JSON)?;
+        Ok(text)
+    }
+
+    /// Whether the signature covers the whole body.
+    fn whole(&self) -> Result<(), Error> {
         if self.verifier.scheme().coverage() == Coverage::Partial {
             let message = "the signature covers only part of the body: `signed` is that part, and the rest must be asked for as unsigned";
             return Err(Error::fixed(ErrorKind::BodyMalformed, message));
         }
-        self.unsigned_json()
+        Ok(())
     }
 
     /// The body as JSON, whether the signature covers it or not.
@@ -118,7 +145,7 @@ impl<'a> Delivery<'a> {
     /// # Errors
     /// [`ErrorKind::BodyMalformed`] where it is not JSON.
     pub fn unsigned_json(&self) -> Result<Value, Error> {
-        serde_json::from_slice(&self.body).map_err(|_| Error::fixed(ErrorKind::BodyMalformed, "the body is not JSON"))
+        serde_json::from_slice(&self.body).map_err(|_| NOT_JSON)
     }
 
     /// The events of a batch, each with a key of its own; one item for a provider that sends no batches.

@@ -92,11 +92,6 @@ pub(crate) fn find_each<'a>(body: &'a [u8], pointer: &Pointer) -> Result<Vec<Opt
     if walk.repeated { Err(Unreadable::Repeated) } else { Ok(walk.found) }
 }
 
-/// Whether the whole body is one JSON value.
-pub(crate) fn is_json(body: &[u8]) -> bool {
-    find_each(body, &Pointer { text: String::new(), steps: Vec::new() }).is_ok()
-}
-
 struct Walk<'p, 'a> {
     steps: &'p [String],
     found: Vec<Option<Found<'a>>>,

@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     Error, ErrorKind,
-    digest::{Blind, Hash, Hasher},
+    digest::{Blind, Hasher},
     encoding::Encoding,
     scheme::definition::{Algorithm, Definition, KeyEncoding, KeyRule, SignatureRule},
     secret::{Secret, Secrets, Window, likely_cause, warning},
@@ -209,9 +209,4 @@ fn ed25519(key: &[u8]) -> Option<ed25519_dalek::VerifyingKey> {
 fn ecdsa(key: &[u8]) -> Option<p256::ecdsa::VerifyingKey> {
     use p256::pkcs8::DecodePublicKey as _;
     p256::ecdsa::VerifyingKey::from_public_key_der(key).ok().or_else(|| p256::ecdsa::VerifyingKey::from_sec1_bytes(key).ok())
-}
-
-/// The hash of an HMAC rule's keys, for handshakes that answer with a MAC of another hash.
-pub(crate) fn keyed(rule: &SignatureRule, secret: &Secret, hash: Hash) -> Result<Hasher, Error> {
-    hash.keyed(&material(&rule.key, secret)?).ok_or(INTERNAL)
 }

@@ -26,15 +26,19 @@ mod error;
 mod form;
 #[cfg(feature = "gzip")]
 mod gzip;
+mod handshake;
 mod json;
 mod key;
 mod keyring;
 mod options;
+mod receive;
 mod request;
 mod scheme;
 mod secret;
+mod sign;
 mod signature;
 pub mod store;
+mod stream;
 mod timestamp;
 mod url;
 mod verify;
@@ -42,11 +46,15 @@ mod wire;
 
 pub use delivery::{Delivery, Item};
 pub use error::{Error, ErrorKind};
+pub use handshake::Reply;
 pub use key::Key;
 pub use options::{Identity, Options};
+pub use receive::{Answer, Claiming, Command, Event, Outcome, OutcomeKind, Receiver, Reception};
 pub use request::{Headers, Request};
 pub use scheme::{Coverage, Evidence, Finding, Level, RateLimit, Retry, Scheme};
 pub use secret::{Secret, Secrets};
+pub use sign::{Message, Signed, Signer};
+pub use stream::Stream;
 #[doc(hidden)]
 pub use verify::Proof;
 pub use verify::Verifier;

@@ -27,6 +27,12 @@ impl<N: AsRef<str>, V: AsRef<[u8]>> Headers for Vec<(N, V)> {
     }
 }
 
+impl<H: Headers + ?Sized> Headers for &H {
+    fn value(&self, place: usize, name: &str) -> Option<Cow<'_, [u8]>> {
+        (**self).value(place, name)
+    }
+}
+
 #[cfg(feature = "http")]
 impl Headers for http::HeaderMap {
     fn value(&self, _: usize, name: &str) -> Option<Cow<'_, [u8]>> {

@@ -8,16 +8,16 @@ use crate::{
     json,
     keyring::{self, Key, Kind, MOST_SECRETS},
     options::Identity,
-    request::{self, Request},
+    request::Request,
     scheme::{
         definition::{Algorithm, Carrier, Coverage, Definition, SignatureRule},
-        source::{MOST_SLOTS, Source},
+        source::Source,
         template::What,
     },
     secret::Secrets,
     signature::{Candidates, is_visible},
     url::Spelling,
-    wire::{Content, Proven, Segment, Wire, unreadable},
+    wire::{Content, Proven, Wire, unreadable},
 };
 
 /// A scheme with its secrets: decides whether a request is authentic and fresh. Immutable, cheap to clone, for any thread.
@@ -179,7 +179,11 @@ impl Verifier {
         Ok(Proof { id: head.id, event: self.0.event(&wire), timestamp, secret, signed })
     }
 
-    pub(crate) fn fits(&self, length: usize) -> Result<(), Error> {
+    /// That a body of this many bytes is within the limit: for adapters that know the length before they read.
+    ///
+    /// # Errors
+    /// [`ErrorKind::BodyTooLarge`].
+    pub fn fits(&self, length: usize) -> Result<(), Error> {
         if length > self.max_body() {
             return Err(Error::new(ErrorKind::BodyTooLarge, alloc::format!("the body is over the limit of {} bytes", self.max_body())));
         }
@@ -230,7 +234,7 @@ pub(crate) struct Head<'a> {
 }
 
 impl Head<'_> {
-    fn proven(&self) -> Proven<'_> {
+    pub(crate) fn proven(&self) -> Proven<'_> {
         Proven {
             id: self.id.as_deref().unwrap_or_default().as_bytes(),
             timestamp: self.timestamp.as_ref().map(|(text, _)| text.as_ref()).unwrap_or_default(),
@@ -257,18 +261,15 @@ impl Inner {
     }
 
     pub(crate) fn wire<'a>(&'a self, request: &Request<'a>) -> Wire<'a> {
-        let mut slots = [const { None }; MOST_SLOTS];
-        for (place, (slot, name)) in slots.iter_mut().zip(&self.definition().slots.names).enumerate() {
-            *slot = request.headers.value(place, name).map(trimmed).filter(|value| !value.is_empty());
-        }
-        Wire {
-            definition: self.definition(),
-            config: &self.options.config,
-            slots,
-            method: request.method,
-            url: request::url(self.options.public_url.as_deref(), request.url),
-            body: request.body,
-        }
+        Wire::new(self.definition(), &self.options, request)
+    }
+
+    pub(crate) fn keys(&self) -> &[Key] {
+        &self.keys
+    }
+
+    pub(crate) fn active_keys(&self, now: i64) -> impl Iterator<Item = &Key> {
+        self.keys.iter().filter(move |key| key.window.holds(now))
     }
 
     fn has_key(&self, rule: usize) -> bool {
@@ -579,7 +580,7 @@ impl Inner {
         Ok(secret)
     }
 
-    fn spellings(&self, rule: &SignatureRule) -> &[Spelling] {
+    pub(crate) fn spellings(&self, rule: &SignatureRule) -> &[Spelling] {
         if rule.content.any(|what| matches!(what, What::Url(_))) { &self.definition().spellings } else { &[Spelling::AsIs] }
     }
 
@@ -598,9 +599,9 @@ impl Inner {
         for key in self.active(number, now) {
             let started = running.iter().find(|(of, _)| *of == key.secret).map(|(_, hasher)| hasher.clone());
             let tag = match (started, &key.kind, rule.algorithm) {
-                (Some(hasher), _, _) => finish(hasher, content, &[], true),
-                (None, Kind::Mac(keyed), _) => finish(keyed.clone(), content, &[], false),
-                (None, Kind::Plain(plain), Algorithm::Digest(hash)) => finish(hash.start(), content, plain, false),
+                (Some(hasher), _, _) => content.tag(hasher, &[], content.after_body()),
+                (None, Kind::Mac(keyed), _) => content.tag(keyed.clone(), &[], 0),
+                (None, Kind::Plain(plain), Algorithm::Digest(hash)) => content.tag(hash.start(), plain, 0),
                 _ => continue,
             };
             let matched = candidates.of_rule(number).fold(Choice::from(0), |matched, candidate| matched | tag.matches(candidate.bytes(), &key.blind));
@@ -653,19 +654,6 @@ fn per_item(rule: &SignatureRule) -> bool {
     matches!(&rule.carrier, Carrier::Json(pointer) if pointer.each())
 }
 
-/// Feeds what is left of the content: all of it, or what follows the body.
-fn finish(mut hasher: Hasher, content: &Content<'_>, key: &[u8], after_body: bool) -> crate::digest::Tag {
-    let segments = content.segments();
-    let from = if after_body { content.body_at().map_or(segments.len(), |at| at.saturating_add(1)) } else { 0 };
-    for segment in segments.iter().skip(from) {
-        match segment {
-            Segment::Bytes(bytes) => hasher.update(bytes),
-            Segment::Key => hasher.update(key),
-        }
-    }
-    hasher.finish()
-}
-
 #[cfg_attr(not(all(feature = "ed25519", feature = "ecdsa")), expect(unused_variables, reason = "without an algorithm its parameters are not used"))]
 fn is_signed_by(key: &Kind, der: bool, message: &[u8], signature: &[u8]) -> bool {
     match key {
@@ -688,20 +676,6 @@ fn is_signed_by(key: &Kind, der: bool, message: &[u8], signature: &[u8]) -> bool
 fn strip_prefix_ignoring_case<'t>(text: &'t [u8], prefix: &[u8]) -> Option<&'t [u8]> {
     let (head, rest) = text.split_at_checked(prefix.len())?;
     head.eq_ignore_ascii_case(prefix).then_some(rest)
-}
-
-/// Without blanks and tabs at both ends: runtimes differ in whether they strip them.
-fn trimmed(value: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
-    fn trim(value: &[u8]) -> &[u8] {
-        let is_text = |byte: &u8| !matches!(byte, b' ' | b'\t');
-        let from = value.iter().position(is_text).unwrap_or(value.len());
-        let to = value.iter().rposition(is_text).map_or(from, |last| last.saturating_add(1));
-        value.get(from..to).unwrap_or_default()
-    }
-    match value {
-        Cow::Borrowed(value) => Cow::Borrowed(trim(value)),
-        Cow::Owned(value) => Cow::Owned(trim(&value).to_vec()),
-    }
 }
 
 fn text(bytes: Cow<'_, [u8]>) -> Option<Cow<'_, str>> {

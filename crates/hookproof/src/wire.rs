@@ -3,14 +3,16 @@
 use alloc::{borrow::Cow, collections::BTreeMap, string::String, vec::Vec};
 
 use crate::{
-    Error, ErrorKind, form,
+    Error, ErrorKind, Options, Request,
+    digest::{Hasher, Tag},
+    form,
     json::{self, Found, Unreadable},
     scheme::{
         definition::{Algorithm, Carrier, Definition, SignatureRule},
         source::{MOST_SLOTS, Source},
         template::{Filter, MOST_PIECES, Piece, UrlPart, What},
     },
-    signature,
+    request, signature,
     url::{Spelling, Url, sorted_query},
 };
 
@@ -35,6 +37,15 @@ pub(crate) struct Wire<'a> {
 }
 
 impl<'a> Wire<'a> {
+    pub(crate) fn new(definition: &'a Definition, options: &'a Options, request: &Request<'a>) -> Self {
+        let mut slots = [const { None }; MOST_SLOTS];
+        for (place, (slot, name)) in slots.iter_mut().zip(&definition.slots.names).enumerate() {
+            *slot = request.headers.value(place, name).map(trimmed).filter(|value| !value.is_empty());
+        }
+        let url = request::url(options.public_url.as_deref(), request.url);
+        Self { definition, config: &options.config, slots, method: request.method, url, body: request.body }
+    }
+
     pub(crate) fn header(&self, slot: usize) -> Option<&[u8]> {
         self.slots.get(slot).and_then(Option::as_deref)
     }
@@ -255,6 +266,15 @@ pub(crate) enum Segment<'a> {
     Key,
 }
 
+impl Segment<'_> {
+    fn feed(&self, hasher: &mut Hasher, key: &[u8]) {
+        hasher.update(match self {
+            Self::Bytes(bytes) => bytes,
+            Self::Key => key,
+        });
+    }
+}
+
 impl Default for Content<'_> {
     fn default() -> Self {
         Self { segments: [const { Segment::Key }; MOST_PIECES], count: 0, body_at: None }
@@ -273,9 +293,25 @@ impl<'a> Content<'a> {
         self.segments.get(..self.count).unwrap_or_default()
     }
 
-    /// Where the whole body stands among the segments.
-    pub(crate) fn body_at(&self) -> Option<usize> {
-        self.body_at
+    /// The first segment behind the body.
+    pub(crate) fn after_body(&self) -> usize {
+        self.body_at.map_or(self.count, |at| at.saturating_add(1))
+    }
+
+    /// The state that has seen everything in front of the body.
+    pub(crate) fn before_body(&self, mut hasher: Hasher, key: &[u8]) -> Hasher {
+        for segment in self.segments().iter().take(self.body_at.unwrap_or(self.count)) {
+            segment.feed(&mut hasher, key);
+        }
+        hasher
+    }
+
+    /// The digest or MAC of the segments from this one on.
+    pub(crate) fn tag(&self, mut hasher: Hasher, key: &[u8], from: usize) -> Tag {
+        for segment in self.segments().iter().skip(from) {
+            segment.feed(&mut hasher, key);
+        }
+        hasher.finish()
     }
 
     /// All of it in one piece, for algorithms that need it so and for showing it.
@@ -337,4 +373,18 @@ fn filtered(value: Value<'_>, filter: Filter) -> Result<Value<'_>, Error> {
         }
         Filter::Decoded => Cow::Owned(form::percent_decode(&value, true).into_owned()),
     })
+}
+
+/// Without blanks and tabs at both ends: runtimes differ in whether they strip them.
+fn trimmed(value: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
+    fn trim(value: &[u8]) -> &[u8] {
+        let is_text = |byte: &u8| !matches!(byte, b' ' | b'\t');
+        let from = value.iter().position(is_text).unwrap_or(value.len());
+        let to = value.iter().rposition(is_text).map_or(from, |last| last.saturating_add(1));
+        value.get(from..to).unwrap_or_default()
+    }
+    match value {
+        Cow::Borrowed(value) => Cow::Borrowed(trim(value)),
+        Cow::Owned(value) => Cow::Owned(trim(&value).to_vec()),
+    }
 }

@@ -315,21 +315,12 @@ impl Definition {
         self.signatures.iter().any(|rule| matches!(rule.algorithm, Algorithm::Digest(_)))
     }
 
-    /// Whether the request's URL is needed, and whether all of it.
-    pub(crate) fn needs_url(&self) -> Option<UrlPart> {
-        let mut parts = self.signatures.iter().flat_map(|rule| &rule.content.0).filter_map(|piece| match piece.what {
-            What::Url(part) => Some(part),
-            _ => None,
-        });
-        let elsewhere = self.signatures.iter().any(|rule| matches!(rule.carrier, Carrier::Query(_) | Carrier::Path(_)));
-        let first = parts.next();
-        if first.into_iter().chain(parts).any(|part| matches!(part, UrlPart::Whole | UrlPart::NoQuery | UrlPart::Host)) {
-            Some(UrlPart::Whole)
-        } else if first.is_some() || elsewhere {
-            Some(UrlPart::Target)
-        } else {
-            None
-        }
+    /// Whether anything of the request's URL is signed, or carries the signature.
+    pub(crate) fn needs_url(&self) -> bool {
+        self.signatures.iter().any(|rule| {
+            rule.content.any(|what| matches!(what, What::Url(_) | What::Value(Source::Query(_))))
+                || matches!(rule.carrier, Carrier::Query(_) | Carrier::Path(_))
+        })
     }
 
     /// The fewest seconds that a dedup key must be kept: nothing else stops a replay for that long.

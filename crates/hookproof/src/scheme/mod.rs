@@ -169,6 +169,11 @@ impl Scheme {
         !self.0.handshakes.is_empty()
     }
 
+    /// Whether requests must come with their URL.
+    pub fn needs_url(&self) -> bool {
+        self.0.needs_url()
+    }
+
     /// Whether secrets are brought to NFKD first, which a host with Unicode tables of its own may do.
     pub fn normalizes(&self) -> bool {
         self.0.signatures.iter().any(|rule| rule.key.nfkd)

@@ -189,6 +189,11 @@ fn check(definition: &Definition) -> Result<(), Error> {
             _ => {}
         }
     }
+    for mac in definition.handshakes.iter().filter_map(|handshake| handshake.mac.as_ref()) {
+        if !definition.signatures.iter().any(|rule| rule.algorithm == Algorithm::Hmac(mac.hash)) {
+            return wrong("`handshake.mac.algorithm` is none that the scheme signs with: the same key is used for both".into());
+        }
+    }
     Ok(())
 }
 

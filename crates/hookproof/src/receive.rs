@@ -1,0 +1,379 @@
+//! The receiving kernel: what to do with a request, step by step, without doing any of it.
+//!
+//! An adapter turns a request into a verification, hands the outcome over, and carries out one [`Command`] after the
+//! other: store calls, the handler, an answer. Every status and every rule about claims is decided here, once.
+
+mod answer;
+mod limiter;
+
+use alloc::{string::String, vec::Vec};
+use core::fmt;
+
+pub use answer::{Answer, Outcome, OutcomeKind};
+
+use crate::{
+    Delivery, Error, ErrorKind, Reply, Verifier,
+    store::{ClaimAnswer, Token},
+};
+use limiter::Limiter;
+
+/// How often completing is tried before the claim is left to its lease.
+const COMPLETE_TRIES: u32 = 3;
+/// What is waited between those tries, in milliseconds: all of them fit into a second.
+const COMPLETE_PAUSE_MS: u64 = 300;
+/// The longest a sender is asked to wait for a claim in flight, in seconds.
+const LONGEST_WAIT: u64 = 5;
+
+/// A verifier with rules for claims, and nothing that does I/O.
+///
+/// ```
+/// use hookproof::{Command, Event, Message, Options, OutcomeKind, Receiver, Request, Scheme, Secret, Signer, Verifier};
+/// use hookproof::store::{ClaimAnswer, Token};
+///
+/// let scheme = Scheme::named("agentbot")?;
+/// let signed = Signer::new(scheme.clone(), Secret::new("s3cret")?)?.sign(&Message::new(b"{}", 1_700_000_000))?;
+/// let receiver = Receiver::new(Verifier::new(scheme, Secret::new("s3cret")?)?, true)?;
+/// let delivery = receiver.verifier().verify(&Request::new(&signed.headers, "{}"), 1_700_000_000)?;
+///
+/// let (mut reception, command) = receiver.begin(&delivery, "crm", Token([7; 16]), 0);
+/// assert!(matches!(command, Command::Claim { .. }));
+/// assert!(matches!(reception.step(Event::Claimed(ClaimAnswer::Claimed { fence: 1 })), Command::Run { .. }));
+/// assert!(matches!(reception.step(Event::Handled { status: 204 }), Command::Complete { .. }));
+/// let Command::Answer(answer) = reception.step(Event::Settled { held: true }) else { unreachable!() };
+/// assert_eq!((answer.status, answer.outcome.kind), (None, OutcomeKind::Accepted));
+/// # Ok::<(), hookproof::Error>(())
+/// ```
+pub struct Receiver {
+    verifier: Verifier,
+    deduplicates: bool,
+    retention: u64,
+    warnings: Vec<String>,
+    limiter: Option<Limiter>,
+}
+
+/// What an adapter does next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Command {
+    /// Call the store's claim and answer with [`Event::Claimed`] or [`Event::StoreFailed`].
+    Claim(Claiming),
+    /// Run the handler. While it runs, extend the claim every `renew_every_ms` (0: there is no claim), for at most
+    /// `renew_for_ms`. Answer with [`Event::Handled`] or [`Event::Raised`].
+    Run {
+        /// The claim's fence; 0 without a claim.
+        fence: u64,
+        /// The claim to extend; `None` without one.
+        claim: Option<Claiming>,
+        /// How often, in milliseconds.
+        renew_every_ms: u64,
+        /// For how long, in milliseconds.
+        renew_for_ms: u64,
+    },
+    /// Wait `delay_ms`, then complete. Answer with [`Event::Settled`] or [`Event::StoreFailed`].
+    Complete {
+        /// The claim.
+        claim: Claiming,
+        /// What to wait first, in milliseconds.
+        delay_ms: u64,
+    },
+    /// Release. Answer with [`Event::Settled`] or [`Event::StoreFailed`].
+    Release(Claiming),
+    /// Answer the request: it is over.
+    Answer(Answer),
+}
+
+/// A claim as a store takes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claiming {
+    /// What the store knows the delivery by.
+    pub key: [u8; 32],
+    /// What makes the claim one's own.
+    pub token: Token,
+    /// SHA-256 of the body.
+    pub body_hash: [u8; 32],
+    /// How long the claim holds unless it is extended, in milliseconds.
+    pub lease_ms: u64,
+    /// How long the key is kept once it is done, in milliseconds.
+    pub retention_ms: u64,
+}
+
+/// What came of the last command.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// The store's answer to a claim.
+    Claimed(ClaimAnswer),
+    /// The store gave no answer that holds.
+    StoreFailed,
+    /// The handler answered.
+    Handled {
+        /// With this status; 200 if it answered nothing.
+        status: u16,
+    },
+    /// The handler raised, or its answer broke off.
+    Raised,
+    /// The store's answer to completing or releasing.
+    Settled {
+        /// Whether the claim was still one's own.
+        held: bool,
+    },
+}
+
+impl Receiver {
+    /// A receiver with the verifier's options; `deduplicates` says whether there is a store.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OptionInvalid`] where retention or lease do not fit what the sender does.
+    pub fn new(verifier: Verifier, deduplicates: bool) -> Result<Self, Error> {
+        let options = verifier.options();
+        let definition = verifier.inner().definition();
+        let lease = options.lease_ms.div_ceil(1000);
+        let least = definition.least_retention(verifier.tolerance(), lease);
+        let default = definition.default_retention(verifier.tolerance(), lease);
+        let retention = options.retention.unwrap_or(default);
+        let mut warnings = verifier.warnings().to_vec();
+        if deduplicates {
+            if retention < least {
+                let message = alloc::format!("`retention` is `{retention}`: at least {least} seconds are expected, or a request can be replayed once its key is gone");
+                return Err(Error::new(ErrorKind::OptionInvalid, message));
+            }
+            if retention < default {
+                warnings.push(alloc::format!("`retention` is {retention} s, but the sender may retry, or a request be replayed, for {default} s"));
+            }
+            let horizon = definition.retry.as_ref().filter(|retry| !retry.delays_ms.is_empty()).map(crate::Retry::horizon);
+            if horizon.is_some_and(|horizon| lease >= horizon) {
+                let message = alloc::format!("`lease` is {lease} s: it is not shorter than the time in which the sender retries, so every retry would meet it");
+                return Err(Error::new(ErrorKind::OptionInvalid, message));
+            }
+        }
+        let limiter = options.rate_limit.or(definition.rate_limit).map(Limiter::new);
+        Ok(Self { deduplicates, retention, warnings, limiter, verifier })
+    }
+
+    /// The verifier.
+    pub fn verifier(&self) -> &Verifier {
+        &self.verifier
+    }
+
+    /// How long keys are kept, in seconds.
+    pub fn retention(&self) -> u64 {
+        self.retention
+    }
+
+    /// What a user should be told once, when the receiver is built.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// The answer to a request that is refused: the same for every refusal of one status.
+    pub fn refuse(&self, error: &Error) -> Answer {
+        Answer::refusal(self.scheme_id(), error)
+    }
+
+    /// The answer to a handshake.
+    pub fn shake(&self, reply: Reply) -> Answer {
+        Answer::handshake(self.scheme_id(), reply)
+    }
+
+    /// What to do with a delivery; `token` is 16 fresh random bytes, `now_ms` any clock that does not go back.
+    pub fn begin(&self, delivery: &Delivery<'_>, scope: &str, token: Token, now_ms: u64) -> (Reception, Command) {
+        let options = self.verifier.options();
+        let definition = self.verifier.inner().definition();
+        let key = delivery.key(scope).filter(|_| self.deduplicates);
+        let mut outcome = Outcome::of(OutcomeKind::Accepted, self.scheme_id());
+        outcome.id = delivery.id().map(|id| id.into_owned());
+        outcome.event_type = delivery.event_type().map(|event| event.into_owned());
+        outcome.secret_name = delivery.secret_name().map(String::from);
+        outcome.key_prefix = key.map(|key| key.prefix());
+        let claim = key.map(|key| Claiming {
+            key: key.0,
+            token,
+            body_hash: delivery.body_hash(),
+            lease_ms: options.lease_ms,
+            retention_ms: self.retention.saturating_mul(1000),
+        });
+        let mut reception = Reception {
+            claim,
+            outcome,
+            state: State::Claiming,
+            conflict: options.conflict,
+            max_handler_ms: options.max_handler_ms,
+            duplicate_status: definition.answer.duplicate,
+        };
+        if let Some(wait_ms) = self.limiter.as_ref().and_then(|limiter| limiter.take(delivery.secret(), now_ms)) {
+            let error = Error::fixed(ErrorKind::RateLimited, "more deliveries for one secret than the receiver takes");
+            let command = reception.refused(&error, Some(wait_ms.div_ceil(1000)));
+            return (reception, command);
+        }
+        let command = match claim {
+            Some(claim) => Command::Claim(claim),
+            None => reception.run(0),
+        };
+        (reception, command)
+    }
+
+    fn scheme_id(&self) -> &str {
+        self.verifier.scheme().id()
+    }
+}
+
+impl fmt::Debug for Receiver {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Receiver({})", self.scheme_id())
+    }
+}
+
+/// One delivery on its way through a receiver.
+#[derive(Debug)]
+pub struct Reception {
+    claim: Option<Claiming>,
+    outcome: Outcome,
+    state: State,
+    conflict: bool,
+    max_handler_ms: u64,
+    duplicate_status: u16,
+}
+
+#[derive(Debug)]
+enum State {
+    Claiming,
+    /// A claim whose answer is unknown is being released.
+    Unclaiming,
+    Running,
+    Completing { tries: u32 },
+    Releasing { raised: bool },
+    Over,
+}
+
+impl Reception {
+    /// What has become of it so far: final with [`Command::Answer`].
+    pub fn outcome(&self) -> &Outcome {
+        &self.outcome
+    }
+
+    /// Takes what came of the last command and says what is next.
+    ///
+    /// An event that does not belong to the last command, which only a broken adapter sends, ends the reception with
+    /// 500 and leaves the claim to its lease.
+    pub fn step(&mut self, event: Event) -> Command {
+        match (&self.state, event) {
+            (State::Claiming, Event::Claimed(answer)) => self.claimed(answer),
+            // The claim may have been taken although nobody heard the answer.
+            (State::Claiming, Event::StoreFailed) => match self.claim {
+                Some(claim) => {
+                    self.state = State::Unclaiming;
+                    Command::Release(claim)
+                }
+                None => self.broken(),
+            },
+            (State::Unclaiming, Event::Settled { .. } | Event::StoreFailed) => {
+                let error = Error::fixed(ErrorKind::StoreUnavailable, "the store did not answer: the sender will try again");
+                self.refused(&error, Some(LONGEST_WAIT))
+            }
+            (State::Running, Event::Handled { status }) => {
+                self.outcome.status = status;
+                if (200..300).contains(&status) { self.complete(1) } else { self.release(false) }
+            }
+            (State::Running, Event::Raised) => {
+                self.outcome.status = 500;
+                self.release(true)
+            }
+            (State::Completing { .. }, Event::Settled { held }) => {
+                self.answer(if held { OutcomeKind::Accepted } else { OutcomeKind::LostLease })
+            }
+            (State::Completing { tries }, Event::StoreFailed) if *tries < COMPLETE_TRIES => self.complete(tries.saturating_add(1)),
+            // The effect is there, so the sender is told so; a copy that comes after the lease may run again.
+            (State::Completing { .. }, Event::StoreFailed) => self.answer(OutcomeKind::CompleteFailed),
+            (State::Releasing { raised }, Event::Settled { held }) => {
+                let raised = *raised;
+                self.failed(raised, if held { OutcomeKind::Failed } else { OutcomeKind::LostLease })
+            }
+            (State::Releasing { raised }, Event::StoreFailed) => {
+                let raised = *raised;
+                self.failed(raised, OutcomeKind::Failed)
+            }
+            _ => self.broken(),
+        }
+    }
+
+    fn claimed(&mut self, answer: ClaimAnswer) -> Command {
+        match answer {
+            ClaimAnswer::Claimed { fence } => self.run(fence),
+            ClaimAnswer::Done { body_hash } => {
+                if self.conflict && self.claim.is_some_and(|claim| claim.body_hash != body_hash) {
+                    let error = Error::fixed(ErrorKind::Conflict, "the same identity came with another body before");
+                    return self.refused(&error, None);
+                }
+                self.state = State::Over;
+                self.outcome.kind = OutcomeKind::Duplicate;
+                self.outcome.status = self.duplicate_status;
+                Command::Answer(Answer::duplicate(self.outcome.clone()))
+            }
+            ClaimAnswer::InFlight { remaining_ms } => {
+                self.state = State::Over;
+                self.outcome.kind = OutcomeKind::InFlight;
+                self.outcome.status = 409;
+                let wait = remaining_ms.div_ceil(1000).clamp(1, LONGEST_WAIT);
+                Command::Answer(Answer::in_flight(self.outcome.clone(), wait))
+            }
+        }
+    }
+
+    fn run(&mut self, fence: u64) -> Command {
+        self.state = State::Running;
+        self.outcome.fence = fence;
+        Command::Run {
+            fence,
+            claim: self.claim,
+            renew_every_ms: self.claim.map_or(0, |claim| (claim.lease_ms / 3).max(1)),
+            renew_for_ms: self.max_handler_ms,
+        }
+    }
+
+    fn complete(&mut self, tries: u32) -> Command {
+        match self.claim {
+            Some(claim) => {
+                self.state = State::Completing { tries };
+                Command::Complete { claim, delay_ms: if tries > 1 { COMPLETE_PAUSE_MS } else { 0 } }
+            }
+            None => self.answer(OutcomeKind::Accepted),
+        }
+    }
+
+    fn release(&mut self, raised: bool) -> Command {
+        match self.claim {
+            Some(claim) => {
+                self.state = State::Releasing { raised };
+                Command::Release(claim)
+            }
+            None => self.failed(raised, OutcomeKind::Failed),
+        }
+    }
+
+    fn failed(&mut self, raised: bool, kind: OutcomeKind) -> Command {
+        if raised {
+            self.state = State::Over;
+            self.outcome.kind = kind;
+            return Command::Answer(Answer::failed(self.outcome.clone()));
+        }
+        self.answer(kind)
+    }
+
+    /// The handler's own answer goes out.
+    fn answer(&mut self, kind: OutcomeKind) -> Command {
+        self.state = State::Over;
+        self.outcome.kind = kind;
+        Command::Answer(Answer::handlers_own(self.outcome.clone()))
+    }
+
+    fn refused(&mut self, error: &Error, retry_after: Option<u64>) -> Command {
+        self.state = State::Over;
+        self.outcome.refuse(error);
+        Command::Answer(Answer::refused(self.outcome.clone(), retry_after))
+    }
+
+    fn broken(&mut self) -> Command {
+        let error = Error::fixed(ErrorKind::InternalError, "the adapter reported what it was not asked for");
+        self.refused(&error, None)
+    }
+}
