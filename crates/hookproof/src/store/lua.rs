@@ -20,6 +20,17 @@
 /// ```
 pub const SCRIPT: &str = include_str!("claim.lua");
 
+/// SHA-1 of [`SCRIPT`], by which `EVALSHA` names it.
+///
+/// ```
+/// use sha1::{Digest as _, Sha1};
+///
+/// let digest = Sha1::digest(hookproof::store::lua::SCRIPT);
+/// let text: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+/// assert_eq!(hookproof::store::lua::SHA1, text, "this is the SHA-1 of claim.lua now");
+/// ```
+pub const SHA1: &str = "dde5e031a634d4d7ee54ec85a0389650bef8063e";
+
 /// The Redis key of a delivery's key: `hookproof:`, the scope, `:` and the key in hexadecimal.
 ///
 /// One key for each operation, so that a cluster may keep them on any of its nodes.

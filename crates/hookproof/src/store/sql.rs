@@ -19,6 +19,7 @@ pub const TABLE: &str = "hookproof_claims";
 /// ```
 pub const TEXTS: &[(&str, &str)] = &[
     ("redis.script", super::lua::SCRIPT),
+    ("redis.sha1", super::lua::SHA1),
     ("postgres.create", postgres::CREATE),
     ("postgres.claim", postgres::CLAIM),
     ("postgres.complete", postgres::COMPLETE),
