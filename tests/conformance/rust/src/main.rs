@@ -8,7 +8,9 @@ use std::path::Path;
 use hookproof::{Error, Options, Request, Scheme, Secret, Verifier};
 use serde_json::{Value, json};
 
-use record::{BindingValue, Broken, Hostile, Published};
+use record::{BindingValue, Broken, Challenge, Hostile, Published};
+
+const OK: &str = "ok";
 
 fn main() -> Result<(), Broken> {
     let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vectors");
@@ -33,14 +35,18 @@ fn main() -> Result<(), Broken> {
 
 fn play_published(record: &Published, config: Option<&Value>) -> Result<String, Broken> {
     let body = record.body()?;
-    let mut options = json!({ "allow_legacy": true });
+    let mut options = json!({ "allow_legacy": true, "handshake": record.challenge.is_some() });
     if let (Some(options), Some(config)) = (options.as_object_mut(), config) {
         options.insert("config".into(), config.clone());
     }
-    let verify = || -> Result<(), Error> {
+    let verifier = || -> Result<Verifier, Error> {
         let scheme = Scheme::named(&record.provider)?;
-        let secret = Secret::new(record.secret.as_str())?;
-        let verifier = Verifier::with_options(scheme, secret, Options::from_value(&options)?)?;
+        Verifier::with_options(scheme, Secret::new(record.secret.as_str())?, Options::from_value(&options)?)
+    };
+    if let Some(challenge) = &record.challenge {
+        return Ok(verifier().and_then(|verifier| play_challenge(&verifier, challenge)).unwrap_or_else(said));
+    }
+    let verify = || -> Result<(), Error> {
         let headers = record.headers();
         let mut request = Request::new(&headers, &body);
         if let Some(method) = &record.method {
@@ -49,17 +55,31 @@ fn play_published(record: &Published, config: Option<&Value>) -> Result<String, 
         if let Some(url) = &record.url {
             request = request.url(url);
         }
-        verifier.verify(&request, record.now()).map(drop)
+        verifier()?.verify(&request, record.now()).map(drop)
     };
-    Ok(code(verify()))
+    Ok(verify().map_or_else(said, |()| OK.into()))
+}
+
+fn play_challenge(verifier: &Verifier, challenge: &Challenge) -> Result<String, Error> {
+    let url = format!("https://example.com/webhook?{}", challenge.query);
+    let headers: [(&str, &str); 0] = [];
+    let request = Request::new(&headers, "").method("GET").url(&url);
+    let Some(reply) = verifier.handshake(&request, record::SOME_TIME)? else {
+        return Ok("broken: not taken for a handshake".into());
+    };
+    let right = match &challenge.response_json {
+        Some(json) => serde_json::from_str::<Value>(&reply.body).is_ok_and(|answered| answered == *json),
+        None => challenge.response.as_deref() == Some(reply.body.as_str()),
+    };
+    Ok(if right { "challenge".into() } else { format!("broken: answered {}", reply.body) })
 }
 
 fn play_hostile(case: &Hostile) -> Result<String, Broken> {
     let mut headers = case.headers()?;
-    if let Some(value) = &case.binding_value {
-        if !express(value, &mut headers) {
-            return Ok("n/a".into());
-        }
+    if let Some(value) = &case.binding_value
+        && !express(value, &mut headers)
+    {
+        return Ok("n/a".into());
     }
     let body = case.body()?;
     let mut options = json!({ "tolerance": case.config.tolerance_s });
@@ -74,11 +94,12 @@ fn play_hostile(case: &Hostile) -> Result<String, Broken> {
         let verifier = Verifier::with_options(scheme, secrets, Options::from_value(&options)?)?;
         verifier.verify(&Request::new(&headers, &body), case.config.now).map(drop)
     };
-    Ok(code(verify()))
+    Ok(verify().map_or_else(said, |()| OK.into()))
 }
 
-fn code(verdict: Result<(), Error>) -> String {
-    verdict.map_or_else(|error| error.code().to_owned(), |()| "ok".to_owned())
+/// What is printed of an error.
+fn said(error: Error) -> String {
+    error.code().to_owned()
 }
 
 /// Puts into the headers what a host language would pass; false where Rust's types leave no way to say it.

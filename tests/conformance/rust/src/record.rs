@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// Where the time does not matter, the runners agree on this one.
-const SOME_TIME: i64 = 1_700_000_000;
+pub(crate) const SOME_TIME: i64 = 1_700_000_000;
 
 /// A signature that somebody else made.
 #[derive(Deserialize)]
