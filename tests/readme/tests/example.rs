@@ -1,5 +1,4 @@
 //! The example verifies what Agentbot's document says, and nothing else.
-#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 const SECRET: &str = "agentbot secret";
 const BODY: &[u8] = br#"{"event":"message.created"}"#;

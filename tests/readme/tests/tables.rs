@@ -1,6 +1,6 @@
 //! What the documentation lists is what the core does. `UPDATE_DOCS=1 cargo test -p hookproof-readme` writes the derived
 //! page.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail loudly")]
 
 use std::path::PathBuf;
 
