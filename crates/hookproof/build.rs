@@ -20,7 +20,12 @@ fn main() {
         let value: serde_json::Value =
             toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let id = path.file_stem().and_then(|stem| stem.to_str()).expect("a scheme file has a name");
-        assert_eq!(value["id"], id, "{}: the id is the file's name", path.display());
+        assert_eq!(
+            value.get("id").and_then(|id| id.as_str()),
+            Some(id),
+            "{}: the id is the file's name",
+            path.display()
+        );
         table.push_str(&format!("    ({id:?}, {:?}),\n", value.to_string()));
     }
     table.push(']');

@@ -42,7 +42,7 @@ const NOT_JSON: Error = Error::fixed(ErrorKind::BodyMalformed, "the body is not 
 /// One event of a batch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Item {
-    /// The event's own id, where the provider gives one.
+    /// The event's own id, where the provider gives one: several parts stand with blanks between them.
     pub id: Option<String>,
     /// The event as JSON text, exactly as it stands in the body.
     pub json: String,
@@ -50,7 +50,7 @@ pub struct Item {
 }
 
 impl Item {
-    /// The key of this event, in the scope of the delivery; `None` where it has no id.
+    /// The key of this event, from its id or else from its bytes; `None` where nothing that is signed identifies it.
     pub fn key(&self) -> Option<Key> {
         self.key
     }
@@ -157,21 +157,38 @@ impl<'a> Delivery<'a> {
     pub fn items(&self, scope: &str) -> Result<Vec<Item>, Error> {
         let rule = &self.verifier.inner().definition().delivery;
         let Some(items) = &rule.items else {
-            let json = core::str::from_utf8(&self.body).map_err(|_| Error::fixed(ErrorKind::BodyMalformed, "the body is not text"))?;
-            return Ok(Vec::from([Item { id: self.id().map(Cow::into_owned), json: json.into(), key: self.key(scope) }]));
+            let json = core::str::from_utf8(&self.body)
+                .map_err(|_| Error::fixed(ErrorKind::BodyMalformed, "the body is not text"))?;
+            return Ok(Vec::from([Item {
+                id: self.id().map(Cow::into_owned),
+                json: json.into(),
+                key: self.key(scope),
+            }]));
         };
         let found = json::find_each(&self.body, &items.each_element()).map_err(unreadable)?;
-        let missing = || Error::fixed(ErrorKind::BodyMalformed, "the body is without the list of events that the provider sends");
+        let missing =
+            || Error::fixed(ErrorKind::BodyMalformed, "the body is without the list of events that the provider sends");
         found
             .into_iter()
             .map(|found| {
                 let item = found.ok_or_else(missing)?;
-                let id = match &rule.item_id {
-                    Some(pointer) => json::find(item.raw().as_bytes(), pointer).map_err(unreadable)?.and_then(Found::name),
-                    None => None,
+                let raw = item.raw().as_bytes();
+                let mut parts = Vec::new();
+                for pointer in &rule.item_id {
+                    parts.push(
+                        json::find(raw, pointer)
+                            .map_err(unreadable)?
+                            .and_then(Found::scalar)
+                            .filter(|part| !part.is_empty()),
+                    );
+                }
+                let parts: Option<Vec<_>> = parts.into_iter().collect();
+                let id = parts.filter(|parts| !parts.is_empty()).map(|parts| parts.join(" "));
+                let key = match &id {
+                    Some(id) => Key::derive(self.provider(), scope, "item", id.as_bytes()),
+                    None => Key::derive(self.provider(), scope, "item.body", Hash::Sha256.of(raw).as_bytes()),
                 };
-                let key = id.as_ref().filter(|id| is_name(id)).map(|id| Key::derive(self.provider(), scope, "item", id.as_bytes()));
-                Ok(Item { id: id.map(Cow::into_owned), json: item.raw().into(), key })
+                Ok(Item { id, json: item.raw().into(), key: Some(key) })
             })
             .collect()
     }
@@ -199,14 +216,14 @@ impl<'a> Delivery<'a> {
     fn identity(&self) -> Option<(&'static str, Vec<u8>)> {
         let inner = self.verifier.inner();
         let wanted = inner.options.identity;
-        if wanted == Identity::Id || (wanted == Identity::Auto && inner.scheme.id_is_signed()) {
-            if let Some(id) = self.id() {
-                return Some(("id", id.into_owned().into_bytes()));
-            }
+        let by_id = wanted == Identity::Id || (wanted == Identity::Auto && inner.scheme.id_is_signed());
+        if let Some(id) = self.id().filter(|_| by_id) {
+            return Some(("id", id.into_owned().into_bytes()));
         }
         match (inner.scheme.coverage(), self.signed()) {
             (Coverage::None, _) => None,
             (Coverage::Partial, signed) => signed.map(|signed| ("signed", Hash::Sha256.of(signed).as_bytes().to_vec())),
+            (Coverage::Body, _) if inner.definition().delivery.repeats => None,
             (Coverage::Body, _) => {
                 let mut identity = self.body_hash().to_vec();
                 let unsigned_event = self.proof.event.as_ref().filter(|_| inner.options.events.is_some());

@@ -58,7 +58,6 @@ impl Hash {
 
 /// The running state of a digest or of a MAC.
 #[derive(Clone)]
-#[expect(clippy::large_enum_variant, reason = "states live on the stack for the length of one verification")]
 pub(crate) enum Hasher {
     Md5(Md5),
     Sha1(Sha1),

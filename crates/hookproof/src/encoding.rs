@@ -1,4 +1,4 @@
-use alloc::{string::String, vec::Vec};
+use alloc::{string::String, vec, vec::Vec};
 use base64ct::{Base64, Base64Unpadded, Base64Url, Base64UrlUnpadded, Encoding as _};
 
 /// How bytes stand in text. Decoding is strict and, as it is also used on keys, constant-time.
@@ -34,8 +34,7 @@ impl Encoding {
     }
 
     pub(crate) fn decode(self, text: &[u8]) -> Option<Vec<u8>> {
-        let mut buffer = Vec::new();
-        buffer.resize(text.len(), 0);
+        let mut buffer = vec![0; text.len()];
         let size = self.decode_into(text, &mut buffer)?.len();
         buffer.truncate(size);
         Some(buffer)

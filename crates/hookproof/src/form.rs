@@ -64,7 +64,8 @@ mod tests {
 
     #[test]
     fn fields_are_decoded() {
-        let decoded: Vec<_> = fields(b"a=1&b=%2B1+x&&c&=d&e=%zz").map(|(n, v)| (n.into_owned(), v.into_owned())).collect();
+        let decoded: Vec<_> =
+            fields(b"a=1&b=%2B1+x&&c&=d&e=%zz").map(|(n, v)| (n.into_owned(), v.into_owned())).collect();
         let expected: [(&[u8], &[u8]); 5] = [(b"a", b"1"), (b"b", b"+1 x"), (b"c", b""), (b"", b"d"), (b"e", b"%zz")];
         assert_eq!(decoded, expected.map(|(n, v)| (n.to_vec(), v.to_vec())));
     }

@@ -80,11 +80,15 @@ fn is_meant(wire: &Wire<'_>, handshake: &Handshake) -> bool {
 fn reply(inner: &Inner, wire: &Wire<'_>, handshake: &Handshake, now: i64) -> Result<Reply, Error> {
     for (source, name) in &handshake.equals {
         let Some(expected) = wire.config.get(name) else {
-            return Err(Error::new(ErrorKind::OptionInvalid, format!("`config` is without `{name}`, which the handshake is judged by")));
+            return Err(Error::new(
+                ErrorKind::OptionInvalid,
+                format!("`config` is without `{name}`, which the handshake is judged by"),
+            ));
         };
         let given = wire.value(source)?.unwrap_or_default();
         let blind = crate::digest::Blind::new(expected.as_bytes());
-        let equal: bool = Hash::Sha256.of(expected.as_bytes()).matches(Hash::Sha256.of(&given).as_bytes(), &blind).into();
+        let equal: bool =
+            Hash::Sha256.of(expected.as_bytes()).matches(Hash::Sha256.of(&given).as_bytes(), &blind).into();
         if !equal {
             return Err(Error::fixed(ErrorKind::TokenMismatch, "the handshake does not bring the configured token"));
         }
@@ -95,17 +99,31 @@ fn reply(inner: &Inner, wire: &Wire<'_>, handshake: &Handshake, now: i64) -> Res
     };
     let token = match core::str::from_utf8(&token) {
         Ok(token) if handshake.token.is_none() || handshake.grammar.fits(token.as_bytes()) => token,
-        _ => return Err(Error::fixed(ErrorKind::BodyMalformed, "the challenge of the handshake is not of the form that the provider sends")),
+        _ => {
+            return Err(Error::fixed(
+                ErrorKind::BodyMalformed,
+                "the challenge of the handshake is not of the form that the provider sends",
+            ));
+        }
     };
     let mac = match &handshake.mac {
         None => String::new(),
         Some(rule) => {
             let content = rendered(&rule.content, wire, token, "");
             let keyed = inner.active_keys(now).find_map(|key| match &key.kind {
-                Kind::Mac(hasher) if inner.definition().signatures.get(key.rule).is_some_and(|signature| signature.algorithm == crate::scheme::definition::Algorithm::Hmac(rule.hash)) => Some(hasher.clone()),
+                Kind::Mac(hasher)
+                    if inner.definition().signatures.get(key.rule).is_some_and(|signature| {
+                        signature.algorithm == crate::scheme::definition::Algorithm::Hmac(rule.hash)
+                    }) =>
+                {
+                    Some(hasher.clone())
+                }
                 _ => None,
             });
-            let mut hasher = keyed.ok_or(Error::fixed(ErrorKind::SecretMissing, "no secret is valid now that could answer the handshake"))?;
+            let mut hasher = keyed.ok_or(Error::fixed(
+                ErrorKind::SecretMissing,
+                "no secret is valid now that could answer the handshake",
+            ))?;
             hasher.update(content.as_bytes());
             rule.encoding.encode(hasher.finish().as_bytes())
         }

@@ -60,7 +60,11 @@ impl<'a> Found<'a> {
         match self.0.as_bytes().first()? {
             b'"' => {
                 let inner = self.0.get(1..self.0.len().checked_sub(1)?)?;
-                if inner.contains('\\') { serde_json::from_str(self.0).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) }
+                if inner.contains('\\') {
+                    serde_json::from_str(self.0).ok().map(Cow::Owned)
+                } else {
+                    Some(Cow::Borrowed(inner))
+                }
             }
             b'{' | b'[' => None,
             b'n' => Some(Cow::Borrowed("")),
@@ -231,7 +235,10 @@ mod tests {
 
     #[test]
     fn each_element_has_its_place() {
-        assert_eq!(at(r#"{"i":[{"x":1},{},{"x":3}]}"#, "/i/*/x"), Ok([Some("1".into()), None, Some("3".into())].into()));
+        assert_eq!(
+            at(r#"{"i":[{"x":1},{},{"x":3}]}"#, "/i/*/x"),
+            Ok([Some("1".into()), None, Some("3".into())].into())
+        );
         assert_eq!(at(r#"{"i":[]}"#, "/i/*/x"), Ok([].into()));
     }
 

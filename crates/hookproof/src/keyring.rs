@@ -74,7 +74,8 @@ const INTERNAL: Error = Error::fixed(ErrorKind::InternalError, "a signature rule
 ///
 /// That is what keeps a `whsec_` key from ever being tried as a public key, whatever a header says.
 fn rules_for(definition: &Definition, secret: &Secret) -> Vec<usize> {
-    let begins = |rule: &SignatureRule| rule.key.prefix.as_ref().map(|prefix| secret.material.starts_with(prefix.as_bytes()));
+    let begins =
+        |rule: &SignatureRule| rule.key.prefix.as_ref().map(|prefix| secret.material.starts_with(prefix.as_bytes()));
     let places = |wanted| {
         let rules = definition.signatures.iter().enumerate();
         rules.filter(move |(_, rule)| begins(rule) == wanted).map(|(place, _)| place).collect::<Vec<_>>()
@@ -97,13 +98,17 @@ pub(crate) fn material(rule: &KeyRule, secret: &Secret) -> Result<Zeroizing<Vec<
     }
     for prefix in &rule.refuse_prefixes {
         if given.starts_with(prefix.as_bytes()) {
-            let message = format!("the secret begins with `{prefix}`: that is a key of another kind, which does not belong here");
+            let message =
+                format!("the secret begins with `{prefix}`: that is a key of another kind, which does not belong here");
             return Err(Error::new(ErrorKind::SecretWrongKind, message));
         }
     }
     let text = match &rule.prefix {
         Some(prefix) => given.strip_prefix(prefix.as_bytes()).ok_or_else(|| {
-            Error::new(ErrorKind::SecretWrongKind, format!("the secret does not begin with `{prefix}`, as a key of this scheme does"))
+            Error::new(
+                ErrorKind::SecretWrongKind,
+                format!("the secret does not begin with `{prefix}`, as a key of this scheme does"),
+            )
         })?,
         None => rule.strip.iter().find_map(|prefix| given.strip_prefix(prefix.as_bytes())).unwrap_or(given),
     };
@@ -148,14 +153,16 @@ fn malformed(rule: &KeyRule, text: &[u8]) -> Error {
         KeyEncoding::Pem => "PEM",
         KeyEncoding::Spki => "base64 of a DER public key",
     };
-    let cause = core::str::from_utf8(text).ok().and_then(likely_cause).unwrap_or("was it cut, or is it of another provider?");
+    let cause =
+        core::str::from_utf8(text).ok().and_then(likely_cause).unwrap_or("was it cut, or is it of another provider?");
     Error::new(ErrorKind::SecretMalformed, format!("the secret is not {encoding}: {cause}"))
 }
 
 #[cfg(feature = "nfkd")]
 fn nfkd(text: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
     use unicode_normalization::UnicodeNormalization as _;
-    let text = core::str::from_utf8(text).map_err(|_| Error::fixed(ErrorKind::SecretMalformed, "the secret is not UTF-8"))?;
+    let text =
+        core::str::from_utf8(text).map_err(|_| Error::fixed(ErrorKind::SecretMalformed, "the secret is not UTF-8"))?;
     Ok(Zeroizing::new(text.nfkd().collect::<String>().into_bytes()))
 }
 
@@ -208,5 +215,7 @@ fn ed25519(key: &[u8]) -> Option<ed25519_dalek::VerifyingKey> {
 #[cfg(feature = "ecdsa")]
 fn ecdsa(key: &[u8]) -> Option<p256::ecdsa::VerifyingKey> {
     use p256::pkcs8::DecodePublicKey as _;
-    p256::ecdsa::VerifyingKey::from_public_key_der(key).ok().or_else(|| p256::ecdsa::VerifyingKey::from_sec1_bytes(key).ok())
+    p256::ecdsa::VerifyingKey::from_public_key_der(key)
+        .ok()
+        .or_else(|| p256::ecdsa::VerifyingKey::from_sec1_bytes(key).ok())
 }

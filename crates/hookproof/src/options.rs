@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::{
     Error, ErrorKind,
-    scheme::{RateLimit, definition::Definition, fields::Fields, rate_limit},
+    scheme::{RateLimit, definition::Definition, fields::Fields, rate_limit, template::What},
     url::Url,
 };
 
@@ -85,8 +85,19 @@ impl Default for Options {
 impl Options {
     /// The names of all options, as they are written in JSON, TOML and Python; JavaScript writes them in camel case.
     pub const NAMES: &[&str] = &[
-        "tolerance", "max_body", "public_url", "config", "allow_legacy", "identity", "events", "retention", "lease",
-        "max_handler", "conflict", "handshake", "rate_limit",
+        "tolerance",
+        "max_body",
+        "public_url",
+        "config",
+        "allow_legacy",
+        "identity",
+        "events",
+        "retention",
+        "lease",
+        "max_handler",
+        "conflict",
+        "handshake",
+        "rate_limit",
     ];
 
     /// Options from a structure: `lease` and `max_handler` are seconds there, of which a fraction counts.
@@ -139,29 +150,47 @@ impl Options {
     pub(crate) fn check(&self, definition: &Definition) -> Result<(), Error> {
         let wrong = |message: String| Err(Error::new(ErrorKind::OptionInvalid, message));
         if self.tolerance.is_some_and(|tolerance| !(1..=86_400).contains(&tolerance)) {
-            return wrong(format!("`tolerance` is `{}`: a whole number of seconds from 1 to 86400 is expected", self.tolerance.unwrap_or(0)));
+            return wrong(format!(
+                "`tolerance` is `{}`: a whole number of seconds from 1 to 86400 is expected",
+                self.tolerance.unwrap_or(0)
+            ));
         }
         if let Some(url) = &self.public_url {
             let absolute = Url::new(url).is_absolute() && (url.starts_with("https://") || url.starts_with("http://"));
             if !absolute || Url::new(url).host().is_empty() {
-                return wrong(format!("`public_url` is `{}`: an address such as `https://example.com` is expected", crate::error::shown(url)));
+                return wrong(format!(
+                    "`public_url` is `{}`: an address such as `https://example.com` is expected",
+                    crate::error::shown(url)
+                ));
             }
         }
         for name in &definition.config {
-            let for_all = definition.signatures.iter().any(|rule| {
-                rule.content.any(|what| matches!(what, crate::scheme::template::What::Config(used) if used == name))
+            let signed = definition.signatures.iter().any(|rule| {
+                rule.content.any(|what| matches!(what, What::Config(used) if used == name))
+                    || rule.labels.iter().any(|label| {
+                        label.strip_prefix("{config:").and_then(|label| label.strip_suffix('}')) == Some(name)
+                    })
             });
-            if for_all && !self.config.contains_key(name) {
-                return wrong(format!("`config` is without `{name}`, which `{}` signs", definition.id));
+            // What only a handshake needs is not asked of a user who answers none.
+            if (signed || self.handshake) && !self.config.contains_key(name) {
+                return wrong(format!("`config` is without `{name}`, which `{}` needs", definition.id));
             }
         }
         for name in self.config.keys() {
             if !definition.config.contains(name) {
-                return wrong(format!("`config.{}` is unknown: `{}` takes {:?}", crate::error::shown(name), definition.id, definition.config));
+                return wrong(format!(
+                    "`config.{}` is unknown: `{}` takes {:?}",
+                    crate::error::shown(name),
+                    definition.id,
+                    definition.config
+                ));
             }
         }
         if definition.is_legacy() && !self.allow_legacy {
-            return wrong(format!("`{}` signs with a bare digest, which is weak: `allow_legacy` takes it all the same", definition.id));
+            return wrong(format!(
+                "`{}` signs with a bare digest, which is weak: `allow_legacy` takes it all the same",
+                definition.id
+            ));
         }
         if self.identity == Identity::Id && definition.delivery.id.is_empty() {
             return wrong(format!("`identity` is `id`: `{}` has no delivery id", definition.id));

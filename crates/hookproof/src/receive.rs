@@ -134,15 +134,22 @@ impl Receiver {
         let mut warnings = verifier.warnings().to_vec();
         if deduplicates {
             if retention < least {
-                let message = alloc::format!("`retention` is `{retention}`: at least {least} seconds are expected, or a request can be replayed once its key is gone");
+                let message = alloc::format!(
+                    "`retention` is `{retention}`: at least {least} seconds are expected, or a request can be replayed once its key is gone"
+                );
                 return Err(Error::new(ErrorKind::OptionInvalid, message));
             }
             if retention < default {
-                warnings.push(alloc::format!("`retention` is {retention} s, but the sender may retry, or a request be replayed, for {default} s"));
+                warnings.push(alloc::format!(
+                    "`retention` is {retention} s, but the sender may retry, or a request be replayed, for {default} s"
+                ));
             }
-            let horizon = definition.retry.as_ref().filter(|retry| !retry.delays_ms.is_empty()).map(crate::Retry::horizon);
+            let horizon =
+                definition.retry.as_ref().filter(|retry| !retry.delays_ms.is_empty()).map(crate::Retry::horizon);
             if horizon.is_some_and(|horizon| lease >= horizon) {
-                let message = alloc::format!("`lease` is {lease} s: it is not shorter than the time in which the sender retries, so every retry would meet it");
+                let message = alloc::format!(
+                    "`lease` is {lease} s: it is not shorter than the time in which the sender retries, so every retry would meet it"
+                );
                 return Err(Error::new(ErrorKind::OptionInvalid, message));
             }
         }
@@ -240,8 +247,12 @@ enum State {
     /// A claim whose answer is unknown is being released.
     Unclaiming,
     Running,
-    Completing { tries: u32 },
-    Releasing { raised: bool },
+    Completing {
+        tries: u32,
+    },
+    Releasing {
+        raised: bool,
+    },
     Over,
 }
 
@@ -267,7 +278,8 @@ impl Reception {
                 None => self.broken(),
             },
             (State::Unclaiming, Event::Settled { .. } | Event::StoreFailed) => {
-                let error = Error::fixed(ErrorKind::StoreUnavailable, "the store did not answer: the sender will try again");
+                let error =
+                    Error::fixed(ErrorKind::StoreUnavailable, "the store did not answer: the sender will try again");
                 self.refused(&error, Some(LONGEST_WAIT))
             }
             (State::Running, Event::Handled { status }) => {
@@ -281,7 +293,9 @@ impl Reception {
             (State::Completing { .. }, Event::Settled { held }) => {
                 self.answer(if held { OutcomeKind::Accepted } else { OutcomeKind::LostLease })
             }
-            (State::Completing { tries }, Event::StoreFailed) if *tries < COMPLETE_TRIES => self.complete(tries.saturating_add(1)),
+            (State::Completing { tries }, Event::StoreFailed) if *tries < COMPLETE_TRIES => {
+                self.complete(tries.saturating_add(1))
+            }
             // The effect is there, so the sender is told so; a copy that comes after the lease may run again.
             (State::Completing { .. }, Event::StoreFailed) => self.answer(OutcomeKind::CompleteFailed),
             (State::Releasing { raised }, Event::Settled { held }) => {

@@ -1,4 +1,4 @@
-use alloc::{borrow::Cow, string::String, vec::Vec};
+use alloc::{borrow::Cow, vec::Vec};
 
 /// Where a verifier finds headers: any list of pairs, an `http::HeaderMap` (feature `http`), or a host's own object.
 pub trait Headers {
@@ -11,7 +11,11 @@ pub trait Headers {
 
 impl<N: AsRef<str>, V: AsRef<[u8]>> Headers for [(N, V)] {
     fn value(&self, _: usize, name: &str) -> Option<Cow<'_, [u8]>> {
-        joined(self.iter().filter(|(header, _)| header.as_ref().eq_ignore_ascii_case(name)).map(|(_, value)| value.as_ref()))
+        joined(
+            self.iter()
+                .filter(|(header, _)| header.as_ref().eq_ignore_ascii_case(name))
+                .map(|(_, value)| value.as_ref()),
+        )
     }
 }
 
@@ -95,14 +99,18 @@ impl<'a> Request<'a> {
 
 impl core::fmt::Debug for Request<'_> {
     fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        formatter.debug_struct("Request").field("method", &self.method).field("body_bytes", &self.body.len()).finish_non_exhaustive()
+        formatter
+            .debug_struct("Request")
+            .field("method", &self.method)
+            .field("body_bytes", &self.body.len())
+            .finish_non_exhaustive()
     }
 }
 
 /// The URL that the scheme judges: the user's public one, completed by what was requested.
 pub(crate) fn url<'a>(public_url: Option<&str>, requested: Option<&'a str>) -> Option<Cow<'a, str>> {
     match public_url {
-        Some(public) => Some(Cow::<'a, str>::Owned(String::from(crate::url::public(public, requested)))),
+        Some(public) => Some(Cow::Owned(crate::url::public(public, requested))),
         None => requested.map(Cow::Borrowed),
     }
 }

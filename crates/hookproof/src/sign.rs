@@ -15,6 +15,7 @@ use crate::{
         source::Source,
         template::What,
     },
+    signature::resolved,
     url::Spelling,
     wire::{Proven, Wire},
 };
@@ -147,9 +148,13 @@ impl Signer {
         let definition = &*self.scheme.0;
         let rule = self.rule(message)?;
         if matches!(&rule.carrier, Carrier::Json(pointer) if pointer.each()) {
-            return Err(Error::fixed(ErrorKind::OptionInvalid, "the scheme signs each item of a batch inside the body, which this signer does not write"));
+            return Err(Error::fixed(
+                ErrorKind::OptionInvalid,
+                "the scheme signs each item of a batch inside the body, which this signer does not write",
+            ));
         }
-        let timestamp = definition.timestamp.as_ref().map(|rule| rule.unit.write(message.timestamp)).unwrap_or_default();
+        let timestamp =
+            definition.timestamp.as_ref().map(|rule| rule.unit.write(message.timestamp)).unwrap_or_default();
         let mut headers = Vec::new();
         let mut put = |sources: &[Source], value: &str| {
             if let Some(Source::Header(slot)) = sources.first()
@@ -182,7 +187,8 @@ impl Signer {
         let text = self.listed(rule, &signature, &timestamp);
         match &rule.carrier {
             Carrier::Headers(names) => {
-                let name = names.first().and_then(|names| names.first()).and_then(|slot| definition.slots.spelled.get(*slot));
+                let name =
+                    names.first().and_then(|names| names.first()).and_then(|slot| definition.slots.spelled.get(*slot));
                 headers.insert(0, (name.cloned().unwrap_or_default(), text.clone()));
             }
             Carrier::Query(name) => url = url.map(|url| with_parameter(&url, name, &text)),
@@ -190,7 +196,11 @@ impl Signer {
                 let base = url.as_deref().unwrap_or_default();
                 // A URL that already ends in the template is completed, any other is a prefix.
                 let place = template.replace("{token}", &text);
-                url = Some(if base.contains("{token}") { base.replace("{token}", &text) } else { format!("{}{place}", base.trim_end_matches('/')) });
+                url = Some(if base.contains("{token}") {
+                    base.replace("{token}", &text)
+                } else {
+                    format!("{}{place}", base.trim_end_matches('/'))
+                });
             }
             Carrier::Form(_) | Carrier::Json(_) => {}
         }
@@ -201,17 +211,32 @@ impl Signer {
     /// The rule of the key, or where the content type decides, the one that is for this message.
     fn rule(&self, message: &Message<'_>) -> Result<&SignatureRule, Error> {
         let definition = &*self.scheme.0;
-        let media = message.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type")).map(|(_, value)| value.to_ascii_lowercase());
-        let special = definition.signatures.iter().find(|rule| rule.content_type.is_some() && rule.content_type == media);
+        let media = message
+            .headers
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case("content-type"))
+            .map(|(_, value)| value.to_ascii_lowercase());
+        let special =
+            definition.signatures.iter().find(|rule| rule.content_type.is_some() && rule.content_type == media);
         let plain = || definition.signatures.iter().find(|rule| rule.content_type.is_none());
         let by_type = definition.signatures.iter().any(|rule| rule.content_type.is_some());
         let rule = if by_type { special.or_else(plain) } else { definition.signatures.get(self.rule) };
         rule.ok_or(Error::fixed(ErrorKind::InternalError, "a signature rule is missing"))
     }
 
-    fn signature(&self, rule: &SignatureRule, message: &Message<'_>, headers: &[(String, String)], url: Option<&str>, timestamp: &str) -> Result<String, Error> {
+    fn signature(
+        &self,
+        rule: &SignatureRule,
+        message: &Message<'_>,
+        headers: &[(String, String)],
+        url: Option<&str>,
+        timestamp: &str,
+    ) -> Result<String, Error> {
         if rule.content.has(&What::Id) && message.id.is_none() {
-            return Err(Error::fixed(ErrorKind::IdMissing, "the scheme signs the delivery id: give the message an `id`"));
+            return Err(Error::fixed(
+                ErrorKind::IdMissing,
+                "the scheme signs the delivery id: give the message an `id`",
+            ));
         }
         let mut request = Request::new(&headers, message.body).method(message.method);
         request.url = url;
@@ -220,13 +245,29 @@ impl Signer {
         let content = wire.content(rule, Spelling::AsIs, None, proven)?;
         let bytes: Cow<'_, [u8]> = match &self.key {
             SigningKey::Shared(verifier) => {
-                let key = verifier.inner().keys().iter().find(|key| definition_rule(&self.scheme.0, key.rule, rule)).or(verifier.inner().keys().first());
+                let key = verifier
+                    .inner()
+                    .keys()
+                    .iter()
+                    .find(|key| definition_rule(&self.scheme.0, key.rule, rule))
+                    .or(verifier.inner().keys().first());
                 match (key.map(|key| &key.kind), rule.algorithm) {
-                    (Some(Kind::Plain(token)), Algorithm::Token) => return Ok(String::from_utf8_lossy(token).into_owned()),
-                    (Some(Kind::Plain(pair)), Algorithm::Basic) => return Ok(format!("Basic {}", Encoding::Base64.encode(pair))),
-                    (Some(Kind::Plain(key)), Algorithm::Digest(hash)) => Cow::Owned(content.tag(hash.start(), key, 0).as_bytes().to_vec()),
+                    (Some(Kind::Plain(token)), Algorithm::Token) => {
+                        return Ok(String::from_utf8_lossy(token).into_owned());
+                    }
+                    (Some(Kind::Plain(pair)), Algorithm::Basic) => {
+                        return Ok(format!("Basic {}", Encoding::Base64.encode(pair)));
+                    }
+                    (Some(Kind::Plain(key)), Algorithm::Digest(hash)) => {
+                        Cow::Owned(content.tag(hash.start(), key, 0).as_bytes().to_vec())
+                    }
                     (Some(Kind::Mac(keyed)), _) => Cow::Owned(content.tag(keyed.clone(), &[], 0).as_bytes().to_vec()),
-                    _ => return Err(Error::fixed(ErrorKind::SecretWrongKind, "the secret is a public key: signing needs the private one")),
+                    _ => {
+                        return Err(Error::fixed(
+                            ErrorKind::SecretWrongKind,
+                            "the secret is a public key: signing needs the private one",
+                        ));
+                    }
                 }
             }
             #[cfg(all(feature = "ed25519", feature = "signing"))]
@@ -238,7 +279,11 @@ impl Signer {
             SigningKey::EcdsaP256(key) => {
                 use p256::ecdsa::{Signature, signature::Signer as _};
                 let signature: Signature = key.sign(&content.joined());
-                Cow::Owned(if rule.der { signature.to_der().as_bytes().to_vec() } else { signature.to_bytes().to_vec() })
+                Cow::Owned(if rule.der {
+                    signature.to_der().as_bytes().to_vec()
+                } else {
+                    signature.to_bytes().to_vec()
+                })
             }
         };
         Ok(rule.encoding.encode(&bytes))
@@ -254,7 +299,7 @@ impl Signer {
                     Source::Label(label) => Some(format!("{label}{joiner}{timestamp}")),
                     _ => None,
                 });
-                let label = rule.labels.first().map_or("", String::as_str);
+                let label = rule.labels.first().map_or("", |label| resolved(label, &self.options.config));
                 time.into_iter().chain([format!("{label}{joiner}{signature}")]).collect()
             }
             None if rule.positions.is_empty() => Vec::from([signature]),
@@ -297,7 +342,8 @@ fn with_parameter(url: &str, name: &str, value: &str) -> String {
 /// The private half, where the scheme's own keys are public ones.
 #[cfg(feature = "signing")]
 fn private_key(definition: &Definition, secret: &Secret) -> Result<Option<(usize, SigningKey)>, Error> {
-    let wanted = |rule: &&(usize, &SignatureRule)| matches!(rule.1.algorithm, Algorithm::Ed25519 | Algorithm::EcdsaP256);
+    let wanted =
+        |rule: &&(usize, &SignatureRule)| matches!(rule.1.algorithm, Algorithm::Ed25519 | Algorithm::EcdsaP256);
     let rules: Vec<_> = definition.signatures.iter().enumerate().collect();
     let Some((number, rule)) = rules.iter().find(wanted) else { return Ok(None) };
     let private = secret.material.strip_prefix(b"whsk_");
@@ -307,13 +353,16 @@ fn private_key(definition: &Definition, secret: &Secret) -> Result<Option<(usize
     let text = private.unwrap_or(&secret.material);
     let encodings = [Encoding::Hex, Encoding::Base64Lenient];
     let bytes = encodings.iter().find_map(|encoding| encoding.decode(text)).map(zeroize::Zeroizing::new);
-    let wrong = || Error::fixed(ErrorKind::SecretMalformed, "the secret is not a private key of 32 bytes in hex or base64");
+    let wrong =
+        || Error::fixed(ErrorKind::SecretMalformed, "the secret is not a private key of 32 bytes in hex or base64");
     let bytes = bytes.ok_or_else(wrong)?;
     // Libraries that keep the public key behind the seed write 64 bytes.
     let seed = bytes.get(..32).filter(|_| matches!(bytes.len(), 32 | 64)).ok_or_else(wrong)?;
     let key = match rule.algorithm {
         #[cfg(feature = "ed25519")]
-        Algorithm::Ed25519 => SigningKey::Ed25519(ed25519_dalek::SigningKey::from_bytes(seed.try_into().map_err(|_| wrong())?)),
+        Algorithm::Ed25519 => {
+            SigningKey::Ed25519(ed25519_dalek::SigningKey::from_bytes(seed.try_into().map_err(|_| wrong())?))
+        }
         #[cfg(feature = "ecdsa")]
         Algorithm::EcdsaP256 => SigningKey::EcdsaP256(p256::ecdsa::SigningKey::from_slice(seed).map_err(|_| wrong())?),
         _ => return Ok(None),

@@ -1,5 +1,7 @@
 //! The signature header: read strictly and as a whole.
 
+use alloc::{collections::BTreeMap, string::String};
+
 use crate::{
     Error, ErrorKind,
     scheme::definition::{Position, SignatureRule},
@@ -35,11 +37,14 @@ impl Candidate {
     }
 }
 
-pub(crate) const MALFORMED: Error = Error::fixed(ErrorKind::SignatureMalformed, "the signature is not of the form that the provider sends");
+pub(crate) const MALFORMED: Error =
+    Error::fixed(ErrorKind::SignatureMalformed, "the signature is not of the form that the provider sends");
 const UNDECODABLE: Error = Error::fixed(ErrorKind::SignatureMalformed, "no signature decodes to the right length");
 const TOO_MANY: Error = Error::fixed(ErrorKind::SignatureTooMany, "there are more than 16 signatures");
-const UNSUPPORTED: Error =
-    Error::fixed(ErrorKind::SignatureUnsupported, "there are signatures, but none of a version that the scheme and the secrets accept");
+const UNSUPPORTED: Error = Error::fixed(
+    ErrorKind::SignatureUnsupported,
+    "there are signatures, but none of a version that the scheme and the secrets accept",
+);
 
 impl Candidates {
     pub(crate) const fn new() -> Self {
@@ -57,6 +62,7 @@ impl Candidates {
         value: &[u8],
         rules: impl Iterator<Item = (usize, &'r SignatureRule, bool)> + Clone,
         times: &[&str],
+        config: &BTreeMap<String, String>,
     ) -> Result<(), Error> {
         let Some((_, shape, _)) = rules.clone().next() else { return Ok(()) };
         let most = MOST_CANDIDATES.saturating_add(times.len());
@@ -69,41 +75,56 @@ impl Candidates {
         for (place, element) in elements(value, shape.separator).enumerate() {
             let Some(joiner) = shape.joiner else {
                 let position = shape.positions.get(place).copied();
-                match position.unwrap_or(if shape.positions.is_empty() { Position::Signature } else { Position::Ignore }) {
+                match position.unwrap_or(if shape.positions.is_empty() {
+                    Position::Signature
+                } else {
+                    Position::Ignore
+                }) {
                     Position::Signature => self.push(element, rules.clone())?,
                     Position::Timestamp | Position::Ignore if is_visible(element) => {}
                     Position::Timestamp | Position::Ignore => return Err(MALFORMED),
                 }
                 continue;
             };
-            let (label, payload) = split(element, joiner).ok_or(MALFORMED)?;
+            let configured = rules.clone().any(|(_, rule, _)| rule.labels.iter().any(|label| label.starts_with('{')));
+            let (label, payload) = split(element, joiner, if configured { 64 } else { 16 }).ok_or(MALFORMED)?;
             if times.iter().any(|time| time.as_bytes() == label) {
-                let twice = elements(value, shape.separator).filter(|other| split(other, joiner).is_some_and(|(other, _)| other == label)).nth(1);
+                let twice = elements(value, shape.separator)
+                    .filter(|other| split(other, joiner, 16).is_some_and(|(other, _)| other == label))
+                    .nth(1);
                 if twice.is_some() || !is_visible(payload) {
                     return Err(MALFORMED);
                 }
             } else if payload.is_empty() || !payload.iter().all(|byte| is_payload(*byte)) {
                 return Err(MALFORMED);
             } else {
-                let labelled = rules.clone().filter(|(_, rule, _)| rule.labels.iter().any(|known| known.as_bytes() == label));
+                let labelled = rules
+                    .clone()
+                    .filter(|(_, rule, _)| rule.labels.iter().any(|known| resolved(known, config).as_bytes() == label));
                 self.push(payload, labelled)?;
             }
         }
         Ok(())
     }
 
-    fn push<'r>(&mut self, text: &[u8], rules: impl Iterator<Item = (usize, &'r SignatureRule, bool)>) -> Result<(), Error> {
+    fn push<'r>(
+        &mut self,
+        text: &[u8],
+        rules: impl Iterator<Item = (usize, &'r SignatureRule, bool)>,
+    ) -> Result<(), Error> {
         for (number, rule, has_key) in rules {
             let Some(text) = without_prefix(text, &rule.prefixes) else {
                 // `sha1=...` where `sha256=...` is signed is another version; what has no version is malformed.
-                let other = split(text, b'=').is_some_and(|(_, payload)| !payload.is_empty() && payload.iter().all(|byte| is_payload(*byte)));
+                let other = split(text, b'=', 16)
+                    .is_some_and(|(_, payload)| !payload.is_empty() && payload.iter().all(|byte| is_payload(*byte)));
                 if other { continue } else { return Err(MALFORMED) }
             };
             if !has_key {
                 continue;
             }
             self.known = self.known.saturating_add(1);
-            let mut candidate = Candidate { rule: u8::try_from(number).unwrap_or(u8::MAX), size: 0, bytes: [0; LONGEST] };
+            let mut candidate =
+                Candidate { rule: u8::try_from(number).unwrap_or(u8::MAX), size: 0, bytes: [0; LONGEST] };
             let Some(size) = rule.encoding.decode_into(text, &mut candidate.bytes).map(<[u8]>::len) else { continue };
             if rule.algorithm.size(rule.der).is_some_and(|expected| expected != size) || size == 0 {
                 continue;
@@ -129,24 +150,38 @@ impl Candidates {
 /// The elements of a list; blanks after `,` and `;` are skipped, as joined header lines bring them.
 pub(crate) fn elements(value: &[u8], separator: Option<u8>) -> impl Iterator<Item = &[u8]> {
     let skip = matches!(separator, Some(b',' | b';'));
-    value.split(move |byte| Some(*byte) == separator).map(move |element| if skip { trim_start(element) } else { element })
+    value
+        .split(move |byte| Some(*byte) == separator)
+        .map(move |element| if skip { trim_start(element) } else { element })
 }
 
 /// The value of the element with this label.
 pub(crate) fn labelled<'v>(value: &'v [u8], rule: &SignatureRule, label: &str) -> Option<&'v [u8]> {
     let joiner = rule.joiner?;
-    elements(value, rule.separator).filter_map(|element| split(element, joiner)).find(|(name, _)| *name == label.as_bytes()).map(|(_, value)| value)
+    elements(value, rule.separator)
+        .filter_map(|element| split(element, joiner, 16))
+        .find(|(name, _)| *name == label.as_bytes())
+        .map(|(_, value)| value)
 }
 
-/// A label of up to 16 letters, digits and `_`, and what follows the joiner.
-fn split(element: &[u8], joiner: u8) -> Option<(&[u8], &[u8])> {
+/// A label that is written `{config:x}` is a value that the user configured.
+pub(crate) fn resolved<'l>(label: &'l str, config: &'l BTreeMap<String, String>) -> &'l str {
+    match label.strip_prefix("{config:").and_then(|name| name.strip_suffix('}')) {
+        Some(name) => config.get(name).map_or("", String::as_str),
+        None => label,
+    }
+}
+
+/// A label of letters, digits and `_`, and what follows the joiner.
+fn split(element: &[u8], joiner: u8, most: usize) -> Option<(&[u8], &[u8])> {
     let at = element.iter().position(|byte| *byte == joiner)?;
     let label = element.get(..at)?;
-    let well_formed = (1..=16).contains(&at) && label.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    let well_formed =
+        (1..=most).contains(&at) && label.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
     well_formed.then_some((label, element.get(at.checked_add(1)?..)?))
 }
 
-fn without_prefix<'t>(text: &'t [u8], prefixes: &[alloc::string::String]) -> Option<&'t [u8]> {
+fn without_prefix<'t>(text: &'t [u8], prefixes: &[String]) -> Option<&'t [u8]> {
     if prefixes.is_empty() {
         return Some(text);
     }

@@ -50,7 +50,9 @@ impl Verifier {
             let body_pieces = rule.content.0.iter().filter(|piece| piece.what == What::Body);
             let plain = body_pieces.clone().count() == 1
                 && body_pieces.clone().all(|piece| piece.filters.is_empty())
-                && !rule.content.any(|what| matches!(what, What::Value(source) if source.in_body()) || matches!(what, What::FormSorted { .. }))
+                && !rule.content.any(|what| {
+                    matches!(what, What::Value(source) if source.in_body()) || matches!(what, What::FormSorted { .. })
+                })
                 && !inner.definition().timestamp.iter().flat_map(|rule| &rule.from).any(|source| source.in_body());
             if plain && !inner.definition().decoded && inner.spellings(rule) == [Spelling::AsIs] {
                 let content = wire.content(rule, Spelling::AsIs, None, head.proven())?;
@@ -64,7 +66,12 @@ impl Verifier {
                 }
             }
         }
-        let headers = self.header_names().iter().enumerate().filter_map(|(place, name)| Some((name.clone(), request.headers.value(place, name)?.into_owned()))).collect();
+        let headers = self
+            .header_names()
+            .iter()
+            .enumerate()
+            .filter_map(|(place, name)| Some((name.clone(), request.headers.value(place, name)?.into_owned())))
+            .collect();
         Ok(Stream {
             verifier: self.clone(),
             headers,
@@ -112,6 +119,10 @@ impl Stream {
 
 impl fmt::Debug for Stream {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Stream").field("verifier", &self.verifier).field("body_bytes", &self.body.len()).finish_non_exhaustive()
+        formatter
+            .debug_struct("Stream")
+            .field("verifier", &self.verifier)
+            .field("body_bytes", &self.body.len())
+            .finish_non_exhaustive()
     }
 }

@@ -5,6 +5,8 @@ pub(crate) enum Unit {
     Milliseconds,
     Microseconds,
     Rfc3339,
+    /// The same, but a time without an offset is in UTC.
+    Iso8601,
 }
 
 impl Unit {
@@ -14,7 +16,8 @@ impl Unit {
             Self::Seconds => digits(text, 12),
             Self::Milliseconds => Some(digits(text, 15)?.div_euclid(1_000)),
             Self::Microseconds => Some(digits(text, 18)?.div_euclid(1_000_000)),
-            Self::Rfc3339 => rfc3339(text),
+            Self::Rfc3339 => rfc3339(text, false),
+            Self::Iso8601 => rfc3339(text, true),
         }
     }
 
@@ -24,7 +27,7 @@ impl Unit {
             Self::Seconds => alloc::format!("{seconds}"),
             Self::Milliseconds => alloc::format!("{seconds}000"),
             Self::Microseconds => alloc::format!("{seconds}000000"),
-            Self::Rfc3339 => {
+            Self::Rfc3339 | Self::Iso8601 => {
                 let (year, month, day) = civil(seconds.div_euclid(86_400));
                 let second = seconds.rem_euclid(86_400);
                 let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
@@ -46,11 +49,14 @@ fn digits(text: &[u8], most: usize) -> Option<i64> {
 }
 
 /// `2026-11-21T10:00:00.123Z`, or an offset for the `Z`; up to nine digits of a fraction.
-fn rfc3339(text: &[u8]) -> Option<i64> {
+fn rfc3339(text: &[u8], zone_may_be_missing: bool) -> Option<i64> {
     let (date_time, rest) = text.split_at_checked(19)?;
     let field = |at: usize, len: usize| {
         let field = date_time.get(at..at.checked_add(len)?)?;
-        field.iter().all(u8::is_ascii_digit).then(|| field.iter().fold(0i64, |n, d| n.wrapping_mul(10).wrapping_add(i64::from(d & 15))))
+        field
+            .iter()
+            .all(u8::is_ascii_digit)
+            .then(|| field.iter().fold(0i64, |n, d| n.wrapping_mul(10).wrapping_add(i64::from(d & 15))))
     };
     let marks = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
     if marks.iter().any(|(at, mark)| date_time.get(*at) != Some(mark)) {
@@ -72,7 +78,7 @@ fn rfc3339(text: &[u8]) -> Option<i64> {
 
     let zone = match rest.strip_prefix(b".") {
         Some(fraction) => {
-            let end = fraction.iter().position(|byte| !byte.is_ascii_digit())?;
+            let end = fraction.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(fraction.len());
             if !(1..=9).contains(&end) {
                 return None;
             }
@@ -82,6 +88,7 @@ fn rfc3339(text: &[u8]) -> Option<i64> {
     };
     let offset = match zone {
         b"Z" => 0,
+        b"" if zone_may_be_missing => 0,
         [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] if [h1, h2, m1, m2].iter().all(|digit| digit.is_ascii_digit()) => {
             let pair = |high: &u8, low: &u8| i64::from(high & 15).wrapping_mul(10).wrapping_add(i64::from(low & 15));
             let (hours, minutes) = (pair(h1, h2), pair(m1, m2));
@@ -93,7 +100,10 @@ fn rfc3339(text: &[u8]) -> Option<i64> {
         }
         _ => return None,
     };
-    days(year, month, day).checked_mul(86_400)?.checked_add(hour.wrapping_mul(3600).wrapping_add(minute.wrapping_mul(60)).wrapping_add(second))?.checked_sub(offset)
+    days(year, month, day)
+        .checked_mul(86_400)?
+        .checked_add(hour.wrapping_mul(3600).wrapping_add(minute.wrapping_mul(60)).wrapping_add(second))?
+        .checked_sub(offset)
 }
 
 /// Days from 1970-01-01, by counting years from March so that the leap day is last.
@@ -142,12 +152,28 @@ mod tests {
         assert_eq!(parse("2021-02-19T23:47:00.8091512Z"), Some(1_613_778_420));
         assert_eq!(parse("1970-01-01T00:00:00Z"), Some(0));
         for text in [
-            "2020-01-01", "2020-01-01t00:00:00Z", "2020-01-01T00:00:00z", "2020-01-01T00:00:00", "2020-02-30T00:00:00Z",
-            "2020-01-01T24:00:00Z", "2020-01-01T00:00:00.Z", "2020-01-01T00:00:00.1234567890Z", "2020-01-01T00:00:00+0700",
-            "2020-13-01T00:00:00Z", "2019-02-29T00:00:00Z", "+020-01-01T00:00:00Z",
+            "2020-01-01",
+            "2020-01-01t00:00:00Z",
+            "2020-01-01T00:00:00z",
+            "2020-01-01T00:00:00",
+            "2020-02-30T00:00:00Z",
+            "2020-01-01T24:00:00Z",
+            "2020-01-01T00:00:00.Z",
+            "2020-01-01T00:00:00.1234567890Z",
+            "2020-01-01T00:00:00+0700",
+            "2020-13-01T00:00:00Z",
+            "2019-02-29T00:00:00Z",
+            "+020-01-01T00:00:00Z",
         ] {
             assert_eq!(parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_zone_may_be_missing_where_the_provider_leaves_it_out() {
+        assert_eq!(Unit::Iso8601.parse(b"2024-03-27T15:42:29.551"), Some(1_711_554_149));
+        assert_eq!(Unit::Iso8601.parse(b"2024-03-27T15:42:29Z"), Some(1_711_554_149));
+        assert_eq!(Unit::Rfc3339.parse(b"2024-03-27T15:42:29.551"), None);
     }
 
     #[test]

@@ -47,9 +47,13 @@ const SIGNATURE_MISSING: Error = Error::fixed(ErrorKind::SignatureMissing, "the 
 const TOKEN_MISSING: Error = Error::fixed(ErrorKind::TokenMissing, "the token is absent or empty");
 const TOKEN_MISMATCH: Error = Error::fixed(ErrorKind::TokenMismatch, "the token is none of the configured ones");
 const TIMESTAMP_MISSING: Error = Error::fixed(ErrorKind::TimestampMissing, "the timestamp is absent or empty");
-const TIMESTAMP_MALFORMED: Error = Error::fixed(ErrorKind::TimestampMalformed, "the timestamp is not of the form that the provider sends");
+const TIMESTAMP_MALFORMED: Error =
+    Error::fixed(ErrorKind::TimestampMalformed, "the timestamp is not of the form that the provider sends");
 const ID_MISSING: Error = Error::fixed(ErrorKind::IdMissing, "the delivery id is absent or empty");
-const ID_MALFORMED: Error = Error::fixed(ErrorKind::IdMalformed, "the delivery id is not printable ASCII of 1 to 255 characters, or holds a delimiter");
+const ID_MALFORMED: Error = Error::fixed(
+    ErrorKind::IdMalformed,
+    "the delivery id is not printable ASCII of 1 to 255 characters, or holds a delimiter",
+);
 const MISMATCH: Error = Error::fixed(
     ErrorKind::SignatureMismatch,
     "no signature matches: is it the secret of this endpoint, and is the body untouched, byte for byte?",
@@ -117,7 +121,9 @@ impl Verifier {
     pub fn verify<'a>(&'a self, request: &Request<'a>, now: i64) -> Result<Delivery<'a>, Error> {
         let decoded = self.decode(request)?;
         match decoded {
-            None => self.prove(request, now).map(|proof| Delivery::new(self.clone(), proof, Cow::Borrowed(request.body))),
+            None => {
+                self.prove(request, now).map(|proof| Delivery::new(self.clone(), proof, Cow::Borrowed(request.body)))
+            }
             Some(body) => {
                 let proof = self.prove(&Request { body: &body, ..*request }, now)?.into_owned();
                 Ok(Delivery::new(self.clone(), proof, Cow::Owned(body)))
@@ -145,7 +151,9 @@ impl Verifier {
                 ErrorKind::BodyMalformed,
                 "the body is not gzip, or is over the limit once decoded",
             )),
-            Some(_) => Err(Error::fixed(ErrorKind::BodyMalformed, "the body is in a content encoding that is not known")),
+            Some(_) => {
+                Err(Error::fixed(ErrorKind::BodyMalformed, "the body is in a content encoding that is not known"))
+            }
         }
     }
 
@@ -171,7 +179,12 @@ impl Verifier {
     /// The proof of a request that has been judged before, from what the host kept of it: its headers, and the two
     /// numbers that [`Proof::secret`] and [`Proof::timestamp`] gave.
     #[doc(hidden)]
-    pub fn recall<'a>(&'a self, request: &Request<'a>, secret: usize, timestamp: Option<i64>) -> Result<Proof<'a>, Error> {
+    pub fn recall<'a>(
+        &'a self,
+        request: &Request<'a>,
+        secret: usize,
+        timestamp: Option<i64>,
+    ) -> Result<Proof<'a>, Error> {
         let wire = self.0.wire(request);
         let mut head = self.0.open(&wire, &mut Candidates::new())?;
         self.0.complete(&wire, &mut head)?;
@@ -185,7 +198,10 @@ impl Verifier {
     /// [`ErrorKind::BodyTooLarge`].
     pub fn fits(&self, length: usize) -> Result<(), Error> {
         if length > self.max_body() {
-            return Err(Error::new(ErrorKind::BodyTooLarge, alloc::format!("the body is over the limit of {} bytes", self.max_body())));
+            return Err(Error::new(
+                ErrorKind::BodyTooLarge,
+                alloc::format!("the body is over the limit of {} bytes", self.max_body()),
+            ));
         }
         Ok(())
     }
@@ -222,7 +238,13 @@ impl Proof<'_> {
     /// The same without borrowing.
     pub fn into_owned(self) -> Proof<'static> {
         let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
-        Proof { id: self.id.map(owned), event: self.event.map(owned), timestamp: self.timestamp, secret: self.secret, signed: self.signed }
+        Proof {
+            id: self.id.map(owned),
+            event: self.event.map(owned),
+            timestamp: self.timestamp,
+            secret: self.secret,
+            signed: self.signed,
+        }
     }
 }
 
@@ -253,7 +275,10 @@ impl Inner {
     pub(crate) fn tolerance(&self) -> u64 {
         let rule = self.definition().timestamp.as_ref();
         let horizon = || self.definition().retry.as_ref().map_or(300, crate::Retry::horizon);
-        self.options.tolerance.or(rule.map(|rule| rule.tolerance).filter(|tolerance| *tolerance > 0)).unwrap_or_else(horizon)
+        self.options
+            .tolerance
+            .or(rule.map(|rule| rule.tolerance).filter(|tolerance| *tolerance > 0))
+            .unwrap_or_else(horizon)
     }
 
     pub(crate) fn secret_name(&self, secret: usize) -> Option<&str> {
@@ -309,7 +334,11 @@ impl Inner {
         }
         if absent {
             let token = carried.clone().any(|(_, rule)| rule.algorithm.is_token());
-            return Err(if token { TOKEN_MISSING.with_status(definition.answer.unauthorized) } else { SIGNATURE_MISSING });
+            return Err(if token {
+                TOKEN_MISSING.with_status(definition.answer.unauthorized)
+            } else {
+                SIGNATURE_MISSING
+            });
         }
 
         let mut head = Head::default();
@@ -388,13 +417,16 @@ impl Inner {
             if rules.clone().any(|(other, earlier)| other < number && earlier.same_place(rule)) {
                 continue;
             }
-            let same = rules.clone().filter(|(_, other)| other.same_place(rule)).map(|(number, rule)| (number, rule, self.has_key(number)));
+            let same = rules
+                .clone()
+                .filter(|(_, other)| other.same_place(rule))
+                .map(|(number, rule)| (number, rule, self.has_key(number)));
             let labels = self.definition().timestamp.iter().flat_map(|rule| &rule.from).find_map(|from| match from {
                 Source::Label(label) => Some(label.as_str()),
                 _ => None,
             });
             for value in wire.carried(rule)? {
-                candidates.read(&value, same.clone(), labels.as_slice())?;
+                candidates.read(&value, same.clone(), labels.as_slice(), wire.config)?;
             }
         }
         if any { candidates.check() } else { Ok(()) }
@@ -409,7 +441,9 @@ impl Inner {
             None
         };
         let body_timestamp = match &definition.timestamp {
-            Some(rule) if head.timestamp.is_none() => Some(wire.first(&rule.from)?.ok_or(TIMESTAMP_MISSING)?.into_owned()),
+            Some(rule) if head.timestamp.is_none() => {
+                Some(wire.first(&rule.from)?.ok_or(TIMESTAMP_MISSING)?.into_owned())
+            }
             _ => None,
         };
         if let Some(id) = body_id {
@@ -466,11 +500,20 @@ impl Inner {
         for pointer in &definition.delivery.required {
             let found = json::find(wire.body, pointer).map_err(unreadable)?;
             if found.is_none_or(|found| matches!(found.raw(), "null" | "\"\"")) {
-                return Err(Error::new(ErrorKind::FieldMissing, alloc::format!("the body is without `{}`", pointer.as_str())));
+                return Err(Error::new(
+                    ErrorKind::FieldMissing,
+                    alloc::format!("the body is without `{}`", pointer.as_str()),
+                ));
             }
         }
         let signed = self.signed(wire, &head)?;
-        Ok(Proof { id: head.id, event: self.event(wire), timestamp: head.timestamp.map(|(_, seconds)| seconds), secret, signed })
+        Ok(Proof {
+            id: head.id,
+            event: self.event(wire),
+            timestamp: head.timestamp.map(|(_, seconds)| seconds),
+            secret,
+            signed,
+        })
     }
 
     /// Judged after the signature, so that it is only ever said of an authentic request.
@@ -482,7 +525,8 @@ impl Inner {
             return Err(Error::new(ErrorKind::TimestampTooOld, message));
         }
         if age < tolerance.saturating_neg() {
-            let message = alloc::format!("it was signed {} s ahead: the tolerance is {tolerance} s", age.saturating_neg());
+            let message =
+                alloc::format!("it was signed {} s ahead: the tolerance is {tolerance} s", age.saturating_neg());
             return Err(Error::new(ErrorKind::TimestampTooNew, message));
         }
         Ok(())
@@ -493,14 +537,22 @@ impl Inner {
     }
 
     /// The token may be any of the configured ones. Both sides are hashed first, so that not even a length is told.
-    fn match_token(&self, wire: &Wire<'_>, number: usize, rule: &SignatureRule, now: i64) -> Result<Option<usize>, Error> {
+    fn match_token(
+        &self,
+        wire: &Wire<'_>,
+        number: usize,
+        rule: &SignatureRule,
+        now: i64,
+    ) -> Result<Option<usize>, Error> {
         let digest = crate::digest::Hash::Sha256;
         let mut secret = None;
         for value in wire.carried(rule)? {
-            let prefixed = rule.prefixes.iter().find_map(|prefix| strip_prefix_ignoring_case(&value, prefix.as_bytes()));
+            let prefixed =
+                rule.prefixes.iter().find_map(|prefix| strip_prefix_ignoring_case(&value, prefix.as_bytes()));
             let Some(value) = (if rule.prefixes.is_empty() { Some(&*value) } else { prefixed }) else { continue };
             let decoded = match rule.algorithm {
-                Algorithm::Basic => strip_prefix_ignoring_case(value, b"basic ").and_then(|text| crate::encoding::Encoding::Base64.decode(text)),
+                Algorithm::Basic => strip_prefix_ignoring_case(value, b"basic ")
+                    .and_then(|text| crate::encoding::Encoding::Base64.decode(text)),
                 _ => Some(value.to_vec()),
             };
             let Some(candidate) = decoded else { continue };
@@ -530,9 +582,15 @@ impl Inner {
         }
         let mut secret = None;
         for item in items {
-            let signature = item.signature.as_deref().filter(|signature| !signature.is_empty()).ok_or(SIGNATURE_MISSING)?;
+            let signature =
+                item.signature.as_deref().filter(|signature| !signature.is_empty()).ok_or(SIGNATURE_MISSING)?;
             let mut candidates = Candidates::new();
-            candidates.read(signature.as_bytes(), core::iter::once((number, rule, self.has_key(number))), &[])?;
+            candidates.read(
+                signature.as_bytes(),
+                core::iter::once((number, rule, self.has_key(number))),
+                &[],
+                wire.config,
+            )?;
             candidates.check()?;
             let content = wire.content(rule, Spelling::AsIs, Some(item), proven)?;
             let found = self.compare(number, rule, &content, &candidates, now, &Running::new());
@@ -556,19 +614,29 @@ impl Inner {
             return Ok(None);
         }
         if wire.is_extended(rule) {
-            return Err(Error::fixed(ErrorKind::BodyMalformed, "the body is not plain text, and a bare digest can be extended with such bytes"));
+            return Err(Error::fixed(
+                ErrorKind::BodyMalformed,
+                "the body is not plain text, and a bare digest can be extended with such bytes",
+            ));
         }
         let mut secret = None;
         for spelling in self.spellings(rule) {
             let content = wire.content(rule, *spelling, None, proven)?;
             let found = self.compare(number, rule, &content, candidates, now, running);
             if found.is_some() && self.is_challenge(&content) {
-                return Err(Error::fixed(ErrorKind::BodyMalformed, "what is signed looks like the challenge of a handshake"));
+                return Err(Error::fixed(
+                    ErrorKind::BodyMalformed,
+                    "what is signed looks like the challenge of a handshake",
+                ));
             }
             secret = secret.or(found);
         }
         if let (Some(_), Some(hash)) = (secret, &rule.body_hash) {
-            let stated = wire.value(&hash.from)?.ok_or(Error::fixed(ErrorKind::HeaderMissing, "the hash of the body is absent"))?;
+            let stated = wire.value(&hash.from)?;
+            if stated.is_none() && wire.body.is_empty() {
+                return Ok(secret);
+            }
+            let stated = stated.ok_or(Error::fixed(ErrorKind::HeaderMissing, "the hash of the body is absent"))?;
             let mut buffer = [0; 64];
             let stated = hash.encoding.decode_into(&stated, &mut buffer).unwrap_or_default();
             let computed = hash.hash.of(wire.body);
@@ -581,16 +649,31 @@ impl Inner {
     }
 
     pub(crate) fn spellings(&self, rule: &SignatureRule) -> &[Spelling] {
-        if rule.content.any(|what| matches!(what, What::Url(_))) { &self.definition().spellings } else { &[Spelling::AsIs] }
+        if rule.content.any(|what| matches!(what, What::Url(_))) {
+            &self.definition().spellings
+        } else {
+            &[Spelling::AsIs]
+        }
     }
 
     /// Compares every key's signature with every candidate: which of them matches is not told by the time it takes.
-    fn compare(&self, number: usize, rule: &SignatureRule, content: &Content<'_>, candidates: &Candidates, now: i64, running: &Running) -> Option<usize> {
+    fn compare(
+        &self,
+        number: usize,
+        rule: &SignatureRule,
+        content: &Content<'_>,
+        candidates: &Candidates,
+        now: i64,
+        running: &Running,
+    ) -> Option<usize> {
         let mut secret = None;
         if matches!(rule.algorithm, Algorithm::Ed25519 | Algorithm::EcdsaP256) {
             let message = content.joined();
             for key in self.active(number, now) {
-                if candidates.of_rule(number).any(|candidate| is_signed_by(&key.kind, rule.der, &message, candidate.bytes())) {
+                if candidates
+                    .of_rule(number)
+                    .any(|candidate| is_signed_by(&key.kind, rule.der, &message, candidate.bytes()))
+                {
                     secret = secret.or(Some(key.secret));
                 }
             }
@@ -604,7 +687,9 @@ impl Inner {
                 (None, Kind::Plain(plain), Algorithm::Digest(hash)) => content.tag(hash.start(), plain, 0),
                 _ => continue,
             };
-            let matched = candidates.of_rule(number).fold(Choice::from(0), |matched, candidate| matched | tag.matches(candidate.bytes(), &key.blind));
+            let matched = candidates
+                .of_rule(number)
+                .fold(Choice::from(0), |matched, candidate| matched | tag.matches(candidate.bytes(), &key.blind));
             if matched.into() {
                 secret = secret.or(Some(key.secret));
             }
@@ -615,7 +700,10 @@ impl Inner {
     fn is_challenge(&self, content: &Content<'_>) -> bool {
         self.oracle && {
             let content = content.joined();
-            self.definition().handshakes.iter().any(|handshake| handshake.mac.is_some() && handshake.grammar.fits(&content))
+            self.definition()
+                .handshakes
+                .iter()
+                .any(|handshake| handshake.mac.is_some() && handshake.grammar.fits(&content))
         }
     }
 
@@ -654,7 +742,10 @@ fn per_item(rule: &SignatureRule) -> bool {
     matches!(&rule.carrier, Carrier::Json(pointer) if pointer.each())
 }
 
-#[cfg_attr(not(all(feature = "ed25519", feature = "ecdsa")), expect(unused_variables, reason = "without an algorithm its parameters are not used"))]
+#[cfg_attr(
+    not(all(feature = "ed25519", feature = "ecdsa")),
+    expect(unused_variables, reason = "without an algorithm its parameters are not used")
+)]
 fn is_signed_by(key: &Kind, der: bool, message: &[u8], signature: &[u8]) -> bool {
     match key {
         #[cfg(feature = "ed25519")]

@@ -7,24 +7,28 @@ use crate::{
     digest::{Hasher, Tag},
     form,
     json::{self, Found, Unreadable},
+    request,
     scheme::{
         definition::{Algorithm, Carrier, Definition, SignatureRule},
         source::{MOST_SLOTS, Source},
         template::{Filter, MOST_PIECES, Piece, UrlPart, What},
     },
-    request, signature,
+    signature,
     url::{Spelling, Url, sorted_query},
 };
 
 pub(crate) type Value<'a> = Cow<'a, [u8]>;
 
-pub(crate) const REPEATED: Error = Error::fixed(ErrorKind::SignatureMalformed, "a signed value stands behind a key that stands twice in the body");
-const NOT_JSON: Error = Error::fixed(ErrorKind::BodyMalformed, "the body is not JSON, in which the scheme looks for what is signed");
+pub(crate) const REPEATED: Error =
+    Error::fixed(ErrorKind::SignatureMalformed, "a signed value stands behind a key that stands twice in the body");
+const NOT_JSON: Error =
+    Error::fixed(ErrorKind::BodyMalformed, "the body is not JSON, in which the scheme looks for what is signed");
 const NO_URL: Error = Error::fixed(
     ErrorKind::RequestIncomplete,
     "the scheme signs the URL, which was not given in full: pass `url`, or set `public_url` to the address that the provider calls",
 );
-const NO_METHOD: Error = Error::fixed(ErrorKind::RequestIncomplete, "the scheme signs the method, which was not given: pass `method`");
+const NO_METHOD: Error =
+    Error::fixed(ErrorKind::RequestIncomplete, "the scheme signs the method, which was not given: pass `method`");
 
 /// The headers that a scheme reads, in the order of its slots, trimmed; empty ones are absent.
 pub(crate) struct Wire<'a> {
@@ -110,7 +114,9 @@ impl<'a> Wire<'a> {
     /// The signature header that carries labels and positions.
     fn list(&self) -> Option<(usize, &'a SignatureRule)> {
         self.definition.signatures.iter().find_map(|rule| match &rule.carrier {
-            Carrier::Headers(headers) => headers.iter().flatten().find(|slot| self.header(**slot).is_some()).map(|slot| (*slot, rule)),
+            Carrier::Headers(headers) => {
+                headers.iter().flatten().find(|slot| self.header(**slot).is_some()).map(|slot| (*slot, rule))
+            }
             _ => None,
         })
     }
@@ -118,23 +124,34 @@ impl<'a> Wire<'a> {
     /// Every value that may carry a signature of this rule, of which any may match.
     pub(crate) fn carried(&self, rule: &SignatureRule) -> Result<Vec<Value<'_>>, Error> {
         Ok(match &rule.carrier {
-            Carrier::Headers(headers) => {
-                headers.iter().filter_map(|names| names.iter().find_map(|slot| self.header(*slot))).map(Cow::Borrowed).collect()
-            }
+            Carrier::Headers(headers) => headers
+                .iter()
+                .filter_map(|names| names.iter().find_map(|slot| self.header(*slot)))
+                .map(Cow::Borrowed)
+                .collect(),
             Carrier::Query(name) => self.url().and_then(|url| url.parameter(name)).into_iter().collect(),
             Carrier::Path(template) => {
                 let url = self.url().ok_or(NO_URL)?;
                 url.path_token(template).into_iter().collect()
             }
             Carrier::Form(name) => form::value(self.body, name).into_iter().collect(),
-            Carrier::Json(pointer) => {
-                json::find(self.body, pointer).map_err(unreadable)?.and_then(Found::scalar).map(bytes).into_iter().collect()
-            }
+            Carrier::Json(pointer) => json::find(self.body, pointer)
+                .map_err(unreadable)?
+                .and_then(Found::scalar)
+                .map(bytes)
+                .into_iter()
+                .collect(),
         })
     }
 
     /// The pieces of what a rule signs, ready to be fed to a MAC: `item` is the place that `*` stands for.
-    pub(crate) fn content<'s>(&'s self, rule: &'s SignatureRule, spelling: Spelling, item: Option<&'s Item<'s>>, proven: Proven<'s>) -> Result<Content<'s>, Error> {
+    pub(crate) fn content<'s>(
+        &'s self,
+        rule: &'s SignatureRule,
+        spelling: Spelling,
+        item: Option<&'s Item<'s>>,
+        proven: Proven<'s>,
+    ) -> Result<Content<'s>, Error> {
         let mut content = Content::default();
         for (place, piece) in rule.content.0.iter().enumerate() {
             let segment = match &piece.what {
@@ -149,7 +166,14 @@ impl<'a> Wire<'a> {
         Ok(content)
     }
 
-    fn piece<'s>(&'s self, piece: &'s Piece, place: usize, spelling: Spelling, item: Option<&'s Item<'s>>, proven: Proven<'s>) -> Result<Value<'s>, Error> {
+    fn piece<'s>(
+        &'s self,
+        piece: &'s Piece,
+        place: usize,
+        spelling: Spelling,
+        item: Option<&'s Item<'s>>,
+        proven: Proven<'s>,
+    ) -> Result<Value<'s>, Error> {
         let value = match &piece.what {
             What::Literal(text) => Cow::Borrowed(text.as_bytes()),
             What::Body => Cow::Borrowed(self.body),
@@ -195,7 +219,8 @@ impl<'a> Wire<'a> {
         let media = media.map(<[u8]>::trim_ascii).map(<[u8]>::to_ascii_lowercase);
         let special = self.definition.signatures.iter().any(|rule| is_for(rule, media.as_deref()));
         let rules = self.definition.signatures.iter().enumerate();
-        rules.filter(move |(_, rule)| if special { is_for(rule, media.as_deref()) } else { rule.content_type.is_none() })
+        rules
+            .filter(move |(_, rule)| if special { is_for(rule, media.as_deref()) } else { rule.content_type.is_none() })
     }
 
     /// For signatures per item: each item's signature and signed values, found in one pass per pointer.
@@ -210,10 +235,14 @@ impl<'a> Wire<'a> {
         if signatures.len() > MOST_ITEMS {
             return Err(Error::fixed(ErrorKind::BodyMalformed, "the batch has more than 1,000 items"));
         }
-        let mut items: Vec<Item<'_>> =
-            signatures.into_iter().map(|found| Item { signature: found.and_then(Found::scalar), values: Vec::new() }).collect();
+        let mut items: Vec<Item<'_>> = signatures
+            .into_iter()
+            .map(|found| Item { signature: found.and_then(Found::scalar), values: Vec::new() })
+            .collect();
         for (place, piece) in rule.content.0.iter().enumerate() {
-            if let What::Value(Source::Json(pointer)) = &piece.what && pointer.each() {
+            if let What::Value(Source::Json(pointer)) = &piece.what
+                && pointer.each()
+            {
                 let values = json::find_each(self.body, pointer).map_err(unreadable)?;
                 for (item, found) in items.iter_mut().zip(values) {
                     item.values.push((place, found.and_then(Found::scalar)));
@@ -225,7 +254,8 @@ impl<'a> Wire<'a> {
 
     /// Whether a rule's digest would let somebody extend the body.
     pub(crate) fn is_extended(&self, rule: &SignatureRule) -> bool {
-        matches!(rule.algorithm, Algorithm::Digest(_)) && (self.body.contains(&0) || core::str::from_utf8(self.body).is_err())
+        matches!(rule.algorithm, Algorithm::Digest(_))
+            && (self.body.contains(&0) || core::str::from_utf8(self.body).is_err())
     }
 }
 
@@ -343,7 +373,9 @@ fn bytes(text: Cow<'_, str>) -> Value<'_> {
 fn absent(piece: &Piece, header: bool) -> Result<Value<'static>, Error> {
     match (piece.optional, header) {
         (true, _) => Ok(Cow::Borrowed(&b""[..])),
-        (false, true) => Err(Error::fixed(ErrorKind::HeaderMissing, "a header that the scheme signs is absent or empty")),
+        (false, true) => {
+            Err(Error::fixed(ErrorKind::HeaderMissing, "a header that the scheme signs is absent or empty"))
+        }
         (false, false) => Err(Error::fixed(ErrorKind::BodyMalformed, "a value that the scheme signs is absent")),
     }
 }
@@ -366,10 +398,13 @@ fn filtered(value: Value<'_>, filter: Filter) -> Result<Value<'_>, Error> {
         },
         Filter::QuerySorted => {
             let text = String::from_utf8_lossy(&value);
-            Cow::Owned(match text.split_once('?') {
-                Some((path, query)) => alloc::format!("{path}?{}", sorted_query(query)),
-                None => text.into_owned(),
-            }.into_bytes())
+            Cow::Owned(
+                match text.split_once('?') {
+                    Some((path, query)) => alloc::format!("{path}?{}", sorted_query(query)),
+                    None => text.into_owned(),
+                }
+                .into_bytes(),
+            )
         }
         Filter::Decoded => Cow::Owned(form::percent_decode(&value, true).into_owned()),
     })

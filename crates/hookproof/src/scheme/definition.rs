@@ -158,7 +158,10 @@ pub(crate) struct DeliveryRule {
     pub(crate) id: Vec<Source>,
     pub(crate) event_type: Vec<Source>,
     pub(crate) items: Option<Pointer>,
-    pub(crate) item_id: Option<Pointer>,
+    /// Together they identify an item.
+    pub(crate) item_id: Vec<Pointer>,
+    /// Different events may have the same body.
+    pub(crate) repeats: bool,
     pub(crate) required: Vec<Pointer>,
 }
 
@@ -171,6 +174,8 @@ pub struct Retry {
     pub jitter: f64,
     /// How long it waits for an answer, in milliseconds.
     pub timeout_ms: u64,
+    /// How long after the first attempt the last may come, in milliseconds, where only that is documented; 0 otherwise.
+    pub horizon_ms: u64,
 }
 
 impl Retry {
@@ -182,12 +187,17 @@ impl Retry {
     /// assert_eq!(retry.horizon(), (60 + 300 + 1800 + 7200 + 86_400) + 6 * 30);
     /// # Ok::<(), hookproof::Error>(())
     /// ```
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "durations are below a year each")]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "durations are below a year each"
+    )]
     pub fn horizon(&self) -> u64 {
         let delays = self.delays_ms.iter().fold(0u64, |sum, delay| sum.saturating_add(*delay));
         let attempts = self.delays_ms.len().saturating_add(1) as u64;
         let waiting = (delays as f64 * (1.0 + self.jitter)) as u64;
-        waiting.saturating_add(attempts.saturating_mul(self.timeout_ms)).div_ceil(1000)
+        waiting.saturating_add(attempts.saturating_mul(self.timeout_ms)).max(self.horizon_ms).div_ceil(1000)
     }
 }
 
@@ -235,7 +245,9 @@ impl Grammar {
         let (most, allowed): (usize, fn(&u8) -> bool) = match self {
             Self::Token => (64, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')),
             Self::Hex => (64, |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')),
-            Self::Text => (1024, |byte| (b' '..=b'~').contains(byte) && !matches!(byte, b'<' | b'>' | b'&' | b'"' | b'\'' | b'\\')),
+            Self::Text => (1024, |byte| {
+                (b' '..=b'~').contains(byte) && !matches!(byte, b'<' | b'>' | b'&' | b'"' | b'\'' | b'\\')
+            }),
         };
         !text.is_empty() && text.len() <= most && text.iter().all(allowed)
     }
@@ -283,7 +295,8 @@ impl SignatureRule {
         match source {
             Source::Query(_) => self.content.any(|what| matches!(what, What::Url(UrlPart::Whole | UrlPart::Target))),
             Source::Form(_) | Source::Json(_) => {
-                !self.algorithm.is_token() && self.content.any(|what| matches!(what, What::Body | What::FormSorted { .. }))
+                !self.algorithm.is_token()
+                    && self.content.any(|what| matches!(what, What::Body | What::FormSorted { .. }))
             }
             Source::Header(_) | Source::Label(_) | Source::Position(_) => false,
         }
@@ -301,14 +314,17 @@ impl Definition {
         !id.is_empty()
             && self.signatures.iter().all(|rule| {
                 rule.content.has(&What::Id)
-                    || (rule.coverage() == Coverage::Body && id.iter().all(|source| matches!(source, Source::Json(_) | Source::Form(_))))
+                    || (rule.coverage() == Coverage::Body
+                        && id.iter().all(|source| matches!(source, Source::Json(_) | Source::Form(_))))
                     || id.iter().all(|source| rule.covers(source))
             })
     }
 
     /// Whether the signed content holds the id in its own place, so that a request without it cannot verify.
     pub(crate) fn id_is_content(&self) -> bool {
-        self.signatures.iter().any(|rule| rule.content.has(&What::Id) || self.delivery.id.iter().any(|id| rule.content.has(&What::Value(id.clone()))))
+        self.signatures.iter().any(|rule| {
+            rule.content.has(&What::Id) || self.delivery.id.iter().any(|id| rule.content.has(&What::Value(id.clone())))
+        })
     }
 
     pub(crate) fn is_legacy(&self) -> bool {

@@ -26,14 +26,20 @@ pub(crate) fn exposure(definition: &Definition) -> Vec<String> {
     let mut sentences = Vec::new();
     match definition.coverage() {
         Coverage::Body => sentences.push("the body cannot be changed: all of it is signed".to_string()),
-        Coverage::Partial => sentences.push("everything in the body that is not signed can be changed: only `signed` is proven".to_string()),
-        Coverage::None => sentences.push("everything can be changed: the token shows who knows it, not what was sent".to_string()),
+        Coverage::Partial => sentences
+            .push("everything in the body that is not signed can be changed: only `signed` is proven".to_string()),
+        Coverage::None => {
+            sentences.push("everything can be changed: the token shows who knows it, not what was sent".to_string())
+        }
     }
     let unsigned = |from: &Source| !definition.signatures.iter().all(|rule| rule.covers(from));
     let body = definition.coverage() == Coverage::Body;
     if !definition.id_is_signed() {
         for from in &definition.delivery.id {
-            sentences.push(format!("the delivery id ({}) can be changed, so it is not the identity", source(definition, from)));
+            sentences.push(format!(
+                "the delivery id ({}) can be changed, so it is not the identity",
+                source(definition, from)
+            ));
         }
     }
     for from in &definition.delivery.event_type {
@@ -43,10 +49,14 @@ pub(crate) fn exposure(definition: &Definition) -> Vec<String> {
     }
     sentences.push(match &definition.timestamp {
         Some(rule) => format!("it can be sent again unchanged for {} s, which dedup stops", rule.tolerance),
-        None => "it can be sent again unchanged at any time: only dedup stops that, for as long as keys are kept".to_string(),
+        None => "it can be sent again unchanged at any time: only dedup stops that, for as long as keys are kept"
+            .to_string(),
     });
     if definition.is_legacy() {
-        sentences.push("the signature is a bare digest, which can be extended: bodies that are not plain text are refused".to_string());
+        sentences.push(
+            "the signature is a bare digest, which can be extended: bodies that are not plain text are refused"
+                .to_string(),
+        );
     }
     if definition.signatures.iter().any(|rule| matches!(rule.algorithm, Algorithm::Token | Algorithm::Basic)) {
         sentences.push("the token itself is in the request: whoever sees one request can send others".to_string());

@@ -91,7 +91,8 @@ impl<'v> Fields<'v> {
     pub(crate) fn whole(&mut self, field: &'static str, from: u64, to: u64) -> Result<Option<u64>, Error> {
         let allowed = || format!("a whole number from {from} to {to} is expected");
         let Some(value) = self.value(field) else { return Ok(None) };
-        let exact = value.as_f64().filter(|number| (0.0..=9_007_199_254_740_992.0).contains(number) && *number % 1.0 == 0.0);
+        let exact =
+            value.as_f64().filter(|number| (0.0..=9_007_199_254_740_992.0).contains(number) && *number % 1.0 == 0.0);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a whole number below 2^53")]
         let number = value.as_u64().or(exact.map(|number| number as u64)).filter(|number| (from..=to).contains(number));
         number.map(Some).ok_or_else(|| self.invalid(field, &allowed()))
@@ -106,7 +107,10 @@ impl<'v> Fields<'v> {
     pub(crate) fn pick<T: Copy>(&self, field: &str, text: &str, words: &[(&str, T)]) -> Result<T, Error> {
         words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
             let allowed: Vec<_> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
-            Error::new(self.kind, format!("`{}` is `{}`: allowed are {}", self.name(field), shown(text), allowed.join(", ")))
+            Error::new(
+                self.kind,
+                format!("`{}` is `{}`: allowed are {}", self.name(field), shown(text), allowed.join(", ")),
+            )
         })
     }
 
@@ -124,7 +128,10 @@ impl<'v> Fields<'v> {
             Some(Value::String(text)) => size(text),
             Some(value) => value.as_u64().and_then(|bytes| usize::try_from(bytes).ok()),
         };
-        bytes.filter(|bytes| *bytes > 0).map(Some).ok_or_else(|| self.invalid(field, "a number of bytes, or such as `25MiB`, is expected"))
+        bytes
+            .filter(|bytes| *bytes > 0)
+            .map(Some)
+            .ok_or_else(|| self.invalid(field, "a number of bytes, or such as `25MiB`, is expected"))
     }
 
     pub(crate) fn table(&mut self, field: &'static str) -> Result<Option<Fields<'v>>, Error> {
@@ -149,7 +156,9 @@ impl<'v> Fields<'v> {
     /// Names and texts, such as `when` and `config`.
     pub(crate) fn pairs(&mut self, field: &'static str) -> Result<Vec<(&'v str, &'v str)>, Error> {
         let Some(value) = self.value(field) else { return Ok(Vec::new()) };
-        let pairs = value.as_object().and_then(|map| map.iter().map(|(name, value)| Some((name.as_str(), value.as_str()?))).collect());
+        let pairs = value
+            .as_object()
+            .and_then(|map| map.iter().map(|(name, value)| Some((name.as_str(), value.as_str()?))).collect());
         pairs.ok_or_else(|| self.invalid(field, "a table of texts is expected"))
     }
 
@@ -158,7 +167,10 @@ impl<'v> Fields<'v> {
         for field in self.map.keys() {
             if !self.asked.contains(&field.as_str()) {
                 let close = closest(field, self.asked.iter().copied());
-                let hint = close.map_or_else(|| format!("allowed are {}", self.asked.join(", ")), |close| format!("did you mean `{close}`?"));
+                let hint = close.map_or_else(
+                    || format!("allowed are {}", self.asked.join(", ")),
+                    |close| format!("did you mean `{close}`?"),
+                );
                 return Err(Error::new(self.kind, format!("`{}` is unknown: {hint}", self.name(&shown(field)))));
             }
         }
@@ -215,7 +227,11 @@ pub(crate) fn closest<'w>(word: &str, words: impl Iterator<Item = &'w str>) -> O
 }
 
 /// Edits (with neighbours swapped as one) between two words.
-#[expect(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "rows are one longer than the word, which has at most 64 letters")]
+#[expect(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "rows are one longer than the word, which has at most 64 letters"
+)]
 fn distance(left: &str, right: &str) -> usize {
     let (left, right): (Vec<char>, Vec<char>) = (left.chars().collect(), right.chars().take(64).collect());
     let mut before = Vec::new();

@@ -39,15 +39,22 @@ pub(crate) fn findings(definition: &Definition) -> Vec<Finding> {
     let mut add = |level, name, message: String| findings.push(Finding { level, name, message });
     for rule in &definition.signatures {
         if let Some((left, right)) = ambiguous(definition, rule) {
-            let message = format!("bytes can move between {left} and {right} under the same signature: put a literal between them");
+            let message = format!(
+                "bytes can move between {left} and {right} under the same signature: put a literal between them"
+            );
             add(Level::Warning, "ambiguous", message);
         }
         if matches!(rule.algorithm, Algorithm::Digest(_)) {
-            let message = "a digest over the secret can be extended by anyone: use HMAC, or `allow_legacy` where you cannot";
+            let message =
+                "a digest over the secret can be extended by anyone: use HMAC, or `allow_legacy` where you cannot";
             add(Level::Warning, "legacy", message.to_string());
         }
         if rule.algorithm.is_token() {
-            add(Level::Note, "token", "a token does not cover the body: there is no dedup unless an id is named".to_string());
+            add(
+                Level::Note,
+                "token",
+                "a token does not cover the body: there is no dedup unless an id is named".to_string(),
+            );
         }
     }
     // A request chooses among these itself, so the weakest of them is what counts.
@@ -64,7 +71,11 @@ pub(crate) fn findings(definition: &Definition) -> Vec<Finding> {
         add(Level::Note, "untimed", "no time is signed: only dedup stops a replay".to_string());
     }
     if !definition.delivery.id.is_empty() && !definition.id_is_signed() {
-        add(Level::Note, "unsigned-id", "the delivery id is not signed: the identity is a hash of the body".to_string());
+        add(
+            Level::Note,
+            "unsigned-id",
+            "the delivery id is not signed: the identity is a hash of the body".to_string(),
+        );
     }
     if definition.docs.is_empty() {
         add(Level::Note, "no-docs", "`docs` does not say where the format comes from".to_string());
@@ -90,7 +101,7 @@ fn fixed(definition: &Definition, piece: &Piece) -> bool {
     }
     match piece.what {
         // Its last character is a `Z` or an offset of fixed length, and its first a digit of four.
-        What::Timestamp => definition.timestamp.as_ref().is_some_and(|rule| rule.unit == Unit::Rfc3339),
+        What::Timestamp => definition.timestamp.as_ref().is_some_and(|rule| matches!(rule.unit, Unit::Rfc3339)),
         // Upper-case letters in front of `http` or `/`.
         What::Method => true,
         _ => false,

@@ -1,8 +1,8 @@
 //! Schemes: how providers sign, as data.
 
 pub(crate) mod definition;
-pub(crate) mod fields;
 mod describe;
+pub(crate) mod fields;
 mod lint;
 mod parse;
 pub(crate) mod source;

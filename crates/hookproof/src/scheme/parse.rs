@@ -9,14 +9,16 @@ use serde_json::Value;
 
 use super::{
     definition::{
-        Algorithm, AnswerRule, BodyHash, Carrier, Coverage, Definition, DeliveryRule, Derive, Evidence, Grammar, Handshake, HandshakeMac,
-        KeyEncoding, KeyRule, Position, RateLimit, Retry, SignatureRule, TimestampRule,
+        Algorithm, AnswerRule, BodyHash, Carrier, Coverage, Definition, DeliveryRule, Derive, Evidence, Grammar,
+        Handshake, HandshakeMac, KeyEncoding, KeyRule, Position, RateLimit, Retry, SignatureRule, TimestampRule,
     },
     fields::{Fields, duration},
     source::{MOST_SLOTS, Slots, Source, is_header_name},
     template::{Template, What},
 };
-use crate::{Error, ErrorKind, digest::Hash, encoding::Encoding, error::shown, json::Pointer, timestamp::Unit, url::Spelling};
+use crate::{
+    Error, ErrorKind, digest::Hash, encoding::Encoding, error::shown, json::Pointer, timestamp::Unit, url::Spelling,
+};
 
 const ALGORITHMS: &[(&str, Algorithm)] = &[
     ("hmac-sha256", Algorithm::Hmac(Hash::Sha256)),
@@ -33,8 +35,13 @@ const ALGORITHMS: &[(&str, Algorithm)] = &[
     ("token", Algorithm::Token),
     ("basic", Algorithm::Basic),
 ];
-const HASHES: &[(&str, Hash)] =
-    &[("sha256", Hash::Sha256), ("sha1", Hash::Sha1), ("sha384", Hash::Sha384), ("sha512", Hash::Sha512), ("md5", Hash::Md5)];
+const HASHES: &[(&str, Hash)] = &[
+    ("sha256", Hash::Sha256),
+    ("sha1", Hash::Sha1),
+    ("sha384", Hash::Sha384),
+    ("sha512", Hash::Sha512),
+    ("md5", Hash::Md5),
+];
 const ENCODINGS: &[(&str, Encoding)] =
     &[("hex", Encoding::Hex), ("base64", Encoding::Base64), ("base64url", Encoding::Base64Url)];
 const KEY_ENCODINGS: &[(&str, KeyEncoding)] = &[
@@ -52,8 +59,13 @@ const DERIVES: &[(&str, Derive)] = &[
     ("sha256-hex", Derive { hash: Hash::Sha256, hex: true }),
     ("md5-hex", Derive { hash: Hash::Md5, hex: true }),
 ];
-const UNITS: &[(&str, Unit)] =
-    &[("s", Unit::Seconds), ("ms", Unit::Milliseconds), ("us", Unit::Microseconds), ("rfc3339", Unit::Rfc3339)];
+const UNITS: &[(&str, Unit)] = &[
+    ("s", Unit::Seconds),
+    ("ms", Unit::Milliseconds),
+    ("us", Unit::Microseconds),
+    ("rfc3339", Unit::Rfc3339),
+    ("iso8601", Unit::Iso8601),
+];
 const SPELLINGS: &[(&str, Spelling)] =
     &[("as-is", Spelling::AsIs), ("without-port", Spelling::WithoutPort), ("default-port", Spelling::DefaultPort)];
 const EVIDENCE: &[(&str, Evidence)] = &[
@@ -73,7 +85,8 @@ const DEFAULT_MAX_BODY: usize = 1 << 20;
 pub(crate) fn definition(value: &Value) -> Result<Definition, Error> {
     let mut fields = Fields::of(ErrorKind::SchemeInvalid, "", value)?;
     let id = fields.required("id")?;
-    let well_formed = id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    let well_formed =
+        id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
     if !well_formed {
         return Err(fields.invalid("id", "at most 64 lower-case letters, digits and `-` are expected"));
     }
@@ -174,16 +187,23 @@ fn check(definition: &Definition) -> Result<(), Error> {
                 })
         });
         if !signed {
-            return wrong("`timestamp.from` is not covered by `signature.content`: an unsigned time checks nothing".into());
+            return wrong(
+                "`timestamp.from` is not covered by `signature.content`: an unsigned time checks nothing".into(),
+            );
         }
         if rule.of_event && rule.tolerance == 0 {
-            return wrong("`timestamp.of` is `event`: `timestamp.tolerance` or `retry` says how old an event may be".into());
+            return wrong(
+                "`timestamp.of` is `event`: `timestamp.tolerance` or `retry` says how old an event may be".into(),
+            );
         }
     }
     for piece in definition.signatures.iter().flat_map(|rule| &rule.content.0) {
         match &piece.what {
             What::Config(name) if !definition.config.contains(name) => {
-                return wrong(format!("`signature.content` holds `{{config:{}}}`: `config` lists such names", shown(name)));
+                return wrong(format!(
+                    "`signature.content` holds `{{config:{}}}`: `config` lists such names",
+                    shown(name)
+                ));
             }
             What::Token | What::Mac => return wrong("`signature.content` holds a placeholder of handshakes".into()),
             _ => {}
@@ -191,7 +211,9 @@ fn check(definition: &Definition) -> Result<(), Error> {
     }
     for mac in definition.handshakes.iter().filter_map(|handshake| handshake.mac.as_ref()) {
         if !definition.signatures.iter().any(|rule| rule.algorithm == Algorithm::Hmac(mac.hash)) {
-            return wrong("`handshake.mac.algorithm` is none that the scheme signs with: the same key is used for both".into());
+            return wrong(
+                "`handshake.mac.algorithm` is none that the scheme signs with: the same key is used for both".into(),
+            );
         }
     }
     Ok(())
@@ -217,7 +239,9 @@ fn signature_rule(mut fields: Fields<'_>, keys: &KeyRule, slots: &mut Slots) -> 
         return Err(fields.invalid("joiner", "with `labels`, what stands between label and value is expected"));
     }
     if separator.is_none() && (joiner.is_some() || !positions.is_empty()) {
-        return Err(fields.invalid("separator", "with `joiner` or `positions`, what stands between elements is expected"));
+        return Err(
+            fields.invalid("separator", "with `joiner` or `positions`, what stands between elements is expected")
+        );
     }
     let prefixes: Vec<String> = fields.texts("prefix")?.into_iter().map(String::from).collect();
     let encoding = fields.choice("encoding", ENCODINGS)?.unwrap_or(Encoding::Hex);
@@ -227,7 +251,9 @@ fn signature_rule(mut fields: Fields<'_>, keys: &KeyRule, slots: &mut Slots) -> 
         Some(_) if algorithm.is_token() => return Err(fields.invalid("content", "a token signs nothing: leave it out")),
         text => Template::parse(text.unwrap_or("{body}"), slots).map_err(|wrong| fields.invalid("content", &wrong))?,
     };
-    if !algorithm.is_token() && content.0.iter().all(|piece| matches!(piece.what, What::Literal(_) | What::Secret | What::Config(_))) {
+    if !algorithm.is_token()
+        && content.0.iter().all(|piece| matches!(piece.what, What::Literal(_) | What::Secret | What::Config(_)))
+    {
         return Err(fields.invalid("content", "it signs nothing of a request"));
     }
     if content.has(&What::Secret) != matches!(algorithm, Algorithm::Digest(_)) {
@@ -241,14 +267,28 @@ fn signature_rule(mut fields: Fields<'_>, keys: &KeyRule, slots: &mut Slots) -> 
     };
     fields.end()?;
     Ok(SignatureRule {
-        algorithm, carrier, separator, joiner, labels, positions, prefixes, encoding, der, content, content_type, body_hash, key,
+        algorithm,
+        carrier,
+        separator,
+        joiner,
+        labels,
+        positions,
+        prefixes,
+        encoding,
+        der,
+        content,
+        content_type,
+        body_hash,
+        key,
     })
 }
 
 fn carrier(fields: &mut Fields<'_>, slots: &mut Slots) -> Result<Carrier, Error> {
     const PLACES: [&str; 6] = ["header", "headers", "query", "path", "form", "json"];
     if PLACES.iter().filter(|place| fields.has(place)).count() != 1 {
-        return Err(fields.invalid("header", "exactly one of `header`, `headers`, `query`, `path`, `form`, `json` is expected"));
+        return Err(
+            fields.invalid("header", "exactly one of `header`, `headers`, `query`, `path`, `form`, `json` is expected")
+        );
     }
     let header = fields.text("header")?;
     let aliases = fields.texts("aliases")?;
@@ -260,12 +300,16 @@ fn carrier(fields: &mut Fields<'_>, slots: &mut Slots) -> Result<Carrier, Error>
     let mut place = |name: &str| slots.place(name);
     for name in header.iter().chain(&aliases).chain(&headers) {
         if !is_header_name(&name.replacen("{n}", "1", 1)) {
-            return Err(fields.invalid(if header.is_some() { "header" } else { "headers" }, "names of headers are expected"));
+            return Err(
+                fields.invalid(if header.is_some() { "header" } else { "headers" }, "names of headers are expected")
+            );
         }
     }
     if let Some(header) = header {
         if header.contains("{n}") {
-            return Ok(Carrier::Headers((1..=10).map(|n| Vec::from([place(&header.replace("{n}", &n.to_string()))])).collect()));
+            return Ok(Carrier::Headers(
+                (1..=10).map(|n| Vec::from([place(&header.replace("{n}", &n.to_string()))])).collect(),
+            ));
         }
         let same: Vec<usize> = core::iter::once(header).chain(aliases).map(place).collect();
         return Ok(Carrier::Headers(Vec::from([same])));
@@ -302,7 +346,8 @@ fn single(fields: &mut Fields<'_>, field: &'static str) -> Result<Option<u8>, Er
 
 fn body_hash(mut fields: Fields<'_>, slots: &mut Slots) -> Result<BodyHash, Error> {
     let from = fields.required("from")?;
-    let from = Source::parse(from, slots).ok_or_else(|| fields.invalid("from", "a source such as `query:bodySHA256` is expected"))?;
+    let from = Source::parse(from, slots)
+        .ok_or_else(|| fields.invalid("from", "a source such as `query:bodySHA256` is expected"))?;
     let hash = fields.choice("algorithm", HASHES)?.unwrap_or(Hash::Sha256);
     let encoding = fields.choice("encoding", ENCODINGS)?.unwrap_or(Encoding::Hex);
     fields.end()?;
@@ -346,9 +391,13 @@ fn key_rule(mut fields: Fields<'_>) -> Result<KeyRule, Error> {
 fn sources(fields: &mut Fields<'_>, field: &'static str, slots: &mut Slots) -> Result<Vec<Source>, Error> {
     let mut sources = Vec::new();
     for text in fields.texts(field)? {
-        let source = Source::parse(text, slots).filter(|source| !matches!(source, Source::Json(pointer) if pointer.each()));
+        let source =
+            Source::parse(text, slots).filter(|source| !matches!(source, Source::Json(pointer) if pointer.each()));
         sources.push(source.ok_or_else(|| {
-            fields.invalid(field, "a source is expected: `header:x`, `query:x`, `form:x`, `json:/p`, `label:x` or `position:N`")
+            fields.invalid(
+                field,
+                "a source is expected: `header:x`, `query:x`, `form:x`, `json:/p`, `label:x` or `position:N`",
+            )
         })?);
     }
     Ok(sources)
@@ -378,13 +427,22 @@ fn delivery_rule(mut fields: Fields<'_>, slots: &mut Slots) -> Result<DeliveryRu
         Pointer::parse(text).map(Some).ok_or_else(|| fields.invalid(field, "a pointer such as `/events` is expected"))
     };
     let items = pointer(&mut fields, "items")?;
-    let item_id = pointer(&mut fields, "item_id")?;
+    let mut item_id = Vec::new();
+    for text in fields.texts("item_id")? {
+        item_id.push(
+            Pointer::parse(text).ok_or_else(|| fields.invalid("item_id", "pointers such as `/id` are expected"))?,
+        );
+    }
+    let repeats = fields.flag("repeats")?.unwrap_or(false);
     let mut required = Vec::new();
     for text in fields.texts("required")? {
-        required.push(Pointer::parse(text).ok_or_else(|| fields.invalid("required", "pointers such as `/message` are expected"))?);
+        required.push(
+            Pointer::parse(text)
+                .ok_or_else(|| fields.invalid("required", "pointers such as `/message` are expected"))?,
+        );
     }
     fields.end()?;
-    Ok(DeliveryRule { id, event_type, items, item_id, required })
+    Ok(DeliveryRule { id, event_type, items, item_id, repeats, required })
 }
 
 fn retry(mut fields: Fields<'_>) -> Result<Retry, Error> {
@@ -397,8 +455,9 @@ fn retry(mut fields: Fields<'_>) -> Result<Retry, Error> {
         return Err(fields.invalid("jitter", "a part from 0 to 1 is expected"));
     }
     let timeout_ms = fields.duration("timeout")?.unwrap_or(30_000);
+    let horizon_ms = fields.duration("horizon")?.unwrap_or(0);
     fields.end()?;
-    Ok(Retry { delays_ms, jitter, timeout_ms })
+    Ok(Retry { delays_ms, jitter, timeout_ms, horizon_ms })
 }
 
 fn answer_rule(fields: Option<Fields<'_>>) -> Result<AnswerRule, Error> {
@@ -416,7 +475,10 @@ pub(crate) fn rate_limit(mut fields: Fields<'_>) -> Result<RateLimit, Error> {
     let limit = fields.whole("limit", 1, 1_000_000)?.and_then(|limit| u32::try_from(limit).ok());
     let per = fields.duration("per")?;
     let (Some(limit), Some(per_ms)) = (limit, per) else {
-        return Err(fields.invalid(if limit.is_none() { "limit" } else { "per" }, "`limit`, a number, and `per`, a duration, are expected"));
+        return Err(fields.invalid(
+            if limit.is_none() { "limit" } else { "per" },
+            "`limit`, a number, and `per`, a duration, are expected",
+        ));
     };
     if per_ms == 0 {
         return Err(fields.invalid("per", "a duration above zero is expected"));
@@ -427,7 +489,8 @@ pub(crate) fn rate_limit(mut fields: Fields<'_>) -> Result<RateLimit, Error> {
 
 fn handshake(mut fields: Fields<'_>, slots: &mut Slots) -> Result<Handshake, Error> {
     let source = |fields: &Fields<'_>, field: &str, text: &str, slots: &mut Slots| {
-        Source::parse(text, slots).ok_or_else(|| fields.invalid(field, "sources such as `query:challenge` are expected"))
+        Source::parse(text, slots)
+            .ok_or_else(|| fields.invalid(field, "sources such as `query:challenge` are expected"))
     };
     let method = fields.choice("method", METHODS)?.unwrap_or("POST").to_string();
     let signed = fields.flag("signed")?.unwrap_or(method == "POST");
@@ -449,7 +512,10 @@ fn handshake(mut fields: Fields<'_>, slots: &mut Slots) -> Result<Handshake, Err
     let grammar = fields.choice("grammar", GRAMMARS)?.unwrap_or(Grammar::Token);
     let mac = fields.table("mac")?.map(|table| handshake_mac(table, slots)).transpose()?;
     if mac.is_some() && grammar == Grammar::Text {
-        return Err(fields.invalid("grammar", "with `mac`, `token` or `hex` is expected: anything wider would sign what others choose"));
+        return Err(fields.invalid(
+            "grammar",
+            "with `mac`, `token` or `hex` is expected: anything wider would sign what others choose",
+        ));
     }
     let template = |fields: &Fields<'_>, field: &str, text: &str, slots: &mut Slots| {
         let template = Template::parse(text, slots).map_err(|wrong| fields.invalid(field, &wrong))?;

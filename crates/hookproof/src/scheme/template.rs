@@ -30,7 +30,9 @@ pub(crate) enum What {
     Method,
     Url(UrlPart),
     Value(Source),
-    FormSorted { unique: bool },
+    FormSorted {
+        unique: bool,
+    },
     Secret,
     Config(String),
     /// Of a handshake: the challenge.

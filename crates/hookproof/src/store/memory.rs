@@ -74,10 +74,7 @@ impl MemoryStore {
     #[must_use]
     pub fn new(capacity: usize) -> Self {
         let capacity = capacity.clamp(1, MOST_SHARDS * finished::Finished::MOST);
-        let shards = capacity
-            .div_ceil(KEYS_PER_SHARD)
-            .next_power_of_two()
-            .min(MOST_SHARDS);
+        let shards = capacity.div_ceil(KEYS_PER_SHARD).next_power_of_two().min(MOST_SHARDS);
         Self {
             shards: (0..shards).map(|_| Padded(Mutex::default())).collect(),
             capacity,
@@ -118,17 +115,7 @@ impl MemoryStore {
     ) -> Result<ClaimAnswer, StoreError> {
         let minimum_ms = self.minimum_ms.load(Ordering::Relaxed);
         let (mut shard, capacity) = self.shard(key).ok_or(StoreError::Full)?;
-        match shard.claim(
-            key,
-            token,
-            body_hash,
-            lease_ms,
-            now_ms,
-            Bounds {
-                capacity,
-                minimum_ms,
-            },
-        ) {
+        match shard.claim(key, token, body_hash, lease_ms, now_ms, Bounds { capacity, minimum_ms }) {
             Claimed::Answer(answer) => Ok(answer),
             Claimed::Evicted(answer) => {
                 self.evictions.fetch_add(1, Ordering::Relaxed);
@@ -141,29 +128,25 @@ impl MemoryStore {
     /// [`Store::complete`] at `now_ms`.
     #[must_use]
     pub fn complete(&self, key: &[u8; 32], token: &Token, retention_ms: u64, now_ms: u64) -> bool {
-        self.shard(key)
-            .is_some_and(|(mut shard, _)| shard.complete(key, token, retention_ms, now_ms))
+        self.shard(key).is_some_and(|(mut shard, _)| shard.complete(key, token, retention_ms, now_ms))
     }
 
     /// [`Store::release`].
     #[must_use]
     pub fn release(&self, key: &[u8; 32], token: &Token) -> bool {
-        self.shard(key)
-            .is_some_and(|(mut shard, _)| shard.release(key, token))
+        self.shard(key).is_some_and(|(mut shard, _)| shard.release(key, token))
     }
 
     /// [`Store::extend`] at `now_ms`.
     #[must_use]
     pub fn extend(&self, key: &[u8; 32], token: &Token, lease_ms: u64, now_ms: u64) -> bool {
-        self.shard(key)
-            .is_some_and(|(mut shard, _)| shard.extend(key, token, lease_ms, now_ms))
+        self.shard(key).is_some_and(|(mut shard, _)| shard.extend(key, token, lease_ms, now_ms))
     }
 
     /// [`Store::forget`] at `now_ms`.
     #[must_use]
     pub fn forget(&self, key: &[u8; 32], now_ms: u64) -> bool {
-        self.shard(key)
-            .is_some_and(|(mut shard, _)| shard.forget(key, now_ms))
+        self.shard(key).is_some_and(|(mut shard, _)| shard.forget(key, now_ms))
     }
 
     /// How many keys are held, in flight and completed, the ended ones among them that nothing has met yet.
@@ -195,8 +178,7 @@ impl MemoryStore {
     fn shard(&self, key: &[u8; 32]) -> Option<(MutexGuard<'_, Shard>, usize)> {
         let [a, b, ..] = *key;
         let at = usize::from(u16::from_le_bytes([a, b])) & (self.shards.len() - 1);
-        let share =
-            self.capacity / self.shards.len() + usize::from(at < self.capacity % self.shards.len());
+        let share = self.capacity / self.shards.len() + usize::from(at < self.capacity % self.shards.len());
         Some((lock(self.shards.get(at)?), share))
     }
 }
@@ -235,19 +217,11 @@ impl<C: Fn() -> u64 + Send + Sync> Store for Clocked<C> {
         body_hash: &[u8; 32],
         lease_ms: u64,
     ) -> Result<ClaimAnswer, StoreError> {
-        self.store
-            .claim(key, token, body_hash, lease_ms, (self.clock)())
+        self.store.claim(key, token, body_hash, lease_ms, (self.clock)())
     }
 
-    fn complete(
-        &self,
-        key: &[u8; 32],
-        token: &Token,
-        retention_ms: u64,
-    ) -> Result<bool, StoreError> {
-        Ok(self
-            .store
-            .complete(key, token, retention_ms, (self.clock)()))
+    fn complete(&self, key: &[u8; 32], token: &Token, retention_ms: u64) -> Result<bool, StoreError> {
+        Ok(self.store.complete(key, token, retention_ms, (self.clock)()))
     }
 
     fn release(&self, key: &[u8; 32], token: &Token) -> Result<bool, StoreError> {

@@ -78,12 +78,7 @@ pub trait Store: Send + Sync {
     ) -> Result<ClaimAnswer, StoreError>;
 
     /// Marks the claim done for `retention_ms`; `false` if the token is no longer the newest one.
-    fn complete(
-        &self,
-        key: &[u8; 32],
-        token: &Token,
-        retention_ms: u64,
-    ) -> Result<bool, StoreError>;
+    fn complete(&self, key: &[u8; 32], token: &Token, retention_ms: u64) -> Result<bool, StoreError>;
 
     /// Frees the claim, so that the sender's next try runs; `false` if the token is no longer the newest one.
     fn release(&self, key: &[u8; 32], token: &Token) -> Result<bool, StoreError>;

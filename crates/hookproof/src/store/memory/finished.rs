@@ -113,9 +113,7 @@ impl Finished {
         let Some(position) = self.position(key) else {
             return false;
         };
-        let held = self
-            .record(position)
-            .is_some_and(|record| record.until.ms() > now);
+        let held = self.record(position).is_some_and(|record| record.until.ms() > now);
         self.remove(position);
         held
     }
@@ -161,10 +159,7 @@ impl Finished {
 
     fn position(&self, key: &[u8; 32]) -> Option<u16> {
         let tail = tail(key);
-        self.index.find(tag(&tail), |position| {
-            self.record(position)
-                .is_some_and(|record| record.tail == tail)
-        })
+        self.index.find(tag(&tail), |position| self.record(position).is_some_and(|record| record.tail == tail))
     }
 
     fn remove(&mut self, position: u16) {
@@ -198,23 +193,17 @@ impl Finished {
         }
         let full = self.blocks.len() - 1;
         let block = self.blocks.last_mut()?;
-        let position = u16::try_from(full * BLOCK + block.len())
-            .ok()
-            .filter(|position| *position != NONE)?;
+        let position = u16::try_from(full * BLOCK + block.len()).ok().filter(|position| *position != NONE)?;
         block.push(record);
         Some(position)
     }
 
     fn record(&self, position: u16) -> Option<&Record> {
-        self.blocks
-            .get(usize::from(position) / BLOCK)?
-            .get(usize::from(position) % BLOCK)
+        self.blocks.get(usize::from(position) / BLOCK)?.get(usize::from(position) % BLOCK)
     }
 
     fn record_mut(&mut self, position: u16) -> Option<&mut Record> {
-        self.blocks
-            .get_mut(usize::from(position) / BLOCK)?
-            .get_mut(usize::from(position) % BLOCK)
+        self.blocks.get_mut(usize::from(position) / BLOCK)?.get_mut(usize::from(position) % BLOCK)
     }
 }
 

@@ -108,10 +108,7 @@ fn slot(tag: u16, position: u16) -> u32 {
     ((u32::from(position) + 1) << 16) | u32::from(tag)
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the two halves of a slot are 16 bits each"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "the two halves of a slot are 16 bits each")]
 fn parts(slot: u32) -> Option<(u16, u16)> {
     let position = (slot >> 16).checked_sub(1)?;
     Some((slot as u16, position as u16))

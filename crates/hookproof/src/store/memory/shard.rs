@@ -58,64 +58,32 @@ impl Shard {
         if let Some(flight) = self.flights.get_mut(key) {
             let same = flight.token == *token;
             if !same && flight.lease_until > now {
-                return Claimed::Answer(ClaimAnswer::InFlight {
-                    remaining_ms: flight.lease_until - now,
-                });
+                return Claimed::Answer(ClaimAnswer::InFlight { remaining_ms: flight.lease_until - now });
             }
             if !same {
                 self.fence = self.fence.saturating_add(1).max(now);
-                *flight = Flight {
-                    token: *token,
-                    fence: self.fence,
-                    lease_until,
-                    body_hash: *body_hash,
-                };
+                *flight = Flight { token: *token, fence: self.fence, lease_until, body_hash: *body_hash };
             }
             flight.lease_until = lease_until;
             self.earliest = self.earliest.min(lease_until);
-            return Claimed::Answer(ClaimAnswer::Claimed {
-                fence: flight.fence,
-            });
+            return Claimed::Answer(ClaimAnswer::Claimed { fence: flight.fence });
         }
         let evicted = match self.make_room(now, bounds) {
             Some(evicted) => evicted,
             None => return Claimed::Full,
         };
         self.fence = self.fence.saturating_add(1).max(now);
-        self.earliest = if self.flights.is_empty() {
-            lease_until
-        } else {
-            self.earliest.min(lease_until)
-        };
-        self.flights.insert(
-            *key,
-            Flight {
-                token: *token,
-                fence: self.fence,
-                lease_until,
-                body_hash: *body_hash,
-            },
-        );
+        self.earliest = if self.flights.is_empty() { lease_until } else { self.earliest.min(lease_until) };
+        self.flights.insert(*key, Flight { token: *token, fence: self.fence, lease_until, body_hash: *body_hash });
         let answer = ClaimAnswer::Claimed { fence: self.fence };
-        if evicted {
-            Claimed::Evicted(answer)
-        } else {
-            Claimed::Answer(answer)
-        }
+        if evicted { Claimed::Evicted(answer) } else { Claimed::Answer(answer) }
     }
 
-    pub(super) fn complete(
-        &mut self,
-        key: &[u8; 32],
-        token: &Token,
-        retention_ms: u64,
-        now: u64,
-    ) -> bool {
+    pub(super) fn complete(&mut self, key: &[u8; 32], token: &Token, retention_ms: u64, now: u64) -> bool {
         let Some(flight) = self.take(key, token) else {
             return false;
         };
-        self.finished
-            .push(key, flight.body_hash, now, now.saturating_add(retention_ms));
+        self.finished.push(key, flight.body_hash, now, now.saturating_add(retention_ms));
         true
     }
 
@@ -123,18 +91,8 @@ impl Shard {
         self.take(key, token).is_some()
     }
 
-    pub(super) fn extend(
-        &mut self,
-        key: &[u8; 32],
-        token: &Token,
-        lease_ms: u64,
-        now: u64,
-    ) -> bool {
-        let Some(flight) = self
-            .flights
-            .get_mut(key)
-            .filter(|flight| flight.token == *token)
-        else {
+    pub(super) fn extend(&mut self, key: &[u8; 32], token: &Token, lease_ms: u64, now: u64) -> bool {
+        let Some(flight) = self.flights.get_mut(key).filter(|flight| flight.token == *token) else {
             return false;
         };
         flight.lease_until = now.saturating_add(lease_ms);
@@ -166,12 +124,7 @@ impl Shard {
         if self.len() >= bounds.capacity && self.earliest <= now {
             // A lease that has ended is not in flight any more: its holder died, or will find the claim lost.
             self.flights.retain(|_, flight| flight.lease_until > now);
-            self.earliest = self
-                .flights
-                .values()
-                .map(|flight| flight.lease_until)
-                .min()
-                .unwrap_or(u64::MAX);
+            self.earliest = self.flights.values().map(|flight| flight.lease_until).min().unwrap_or(u64::MAX);
         }
         if self.len() < bounds.capacity {
             return Some(false);

@@ -12,9 +12,7 @@ fn key(n: u64) -> [u8; 32] {
     // Spread over all bytes, as a digest is, without a digest.
     let mut key = [0; 32];
     for (at, chunk) in key.chunks_mut(8).enumerate() {
-        let mixed = (n + 1)
-            .wrapping_mul(0x9E37_79B9_7F4A_7C15)
-            .rotate_left(17 * at as u32 + 5);
+        let mixed = (n + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(17 * at as u32 + 5);
         chunk.copy_from_slice(&mixed.wrapping_mul(0xD6E8_FEB8_6659_FD93).to_le_bytes());
     }
     key
@@ -39,24 +37,15 @@ fn fence(answer: Result<ClaimAnswer, StoreError>) -> u64 {
 fn a_late_worker_changes_nothing() {
     let store = MemoryStore::new(100);
     let first = fence(claim(&store, 1, 1, NOW));
-    assert_eq!(
-        claim(&store, 1, 2, NOW + LEASE - 1),
-        Ok(ClaimAnswer::InFlight { remaining_ms: 1 })
-    );
+    assert_eq!(claim(&store, 1, 2, NOW + LEASE - 1), Ok(ClaimAnswer::InFlight { remaining_ms: 1 }));
     let second = fence(claim(&store, 1, 2, NOW + LEASE));
     assert!(second > first);
     assert!(!store.complete(&key(1), &token(1), DAY, NOW + LEASE));
     assert!(!store.release(&key(1), &token(1)));
     assert!(!store.extend(&key(1), &token(1), LEASE, NOW + LEASE));
     assert!(store.complete(&key(1), &token(2), DAY, NOW + LEASE));
-    assert_eq!(
-        claim(&store, 1, 3, NOW + LEASE),
-        Ok(ClaimAnswer::Done { body_hash: [2; 32] })
-    );
-    assert!(
-        !store.release(&key(1), &token(2)),
-        "what is done is nobody's claim"
-    );
+    assert_eq!(claim(&store, 1, 3, NOW + LEASE), Ok(ClaimAnswer::Done { body_hash: [2; 32] }));
+    assert!(!store.release(&key(1), &token(2)), "what is done is nobody's claim");
 }
 
 #[test]
@@ -64,12 +53,7 @@ fn the_same_token_is_the_same_claim() {
     let store = MemoryStore::new(100);
     let first = fence(claim(&store, 1, 1, NOW));
     assert_eq!(fence(claim(&store, 1, 1, NOW + 5_000)), first);
-    assert_eq!(
-        claim(&store, 1, 2, NOW + LEASE),
-        Ok(ClaimAnswer::InFlight {
-            remaining_ms: 5_000
-        })
-    );
+    assert_eq!(claim(&store, 1, 2, NOW + LEASE), Ok(ClaimAnswer::InFlight { remaining_ms: 5_000 }));
 }
 
 #[test]
@@ -96,10 +80,7 @@ fn the_fence_rises_over_release_retention_and_forget() {
     assert!(store.forget(&key(1), NOW + 1_000));
     assert!(!store.forget(&key(1), NOW + 1_000));
     assert!(fence(claim(&store, 1, 2, NOW + 1_000)) > last + 1);
-    assert!(
-        !store.forget(&key(1), NOW + 1_000),
-        "a claim in flight is left alone"
-    );
+    assert!(!store.forget(&key(1), NOW + 1_000), "a claim in flight is left alone");
 }
 
 #[test]
@@ -109,26 +90,16 @@ fn full_of_what_may_not_leave_is_an_error() {
         fence(claim(&store, n, 1, NOW));
     }
     assert_eq!(claim(&store, 3, 1, NOW), Err(StoreError::Full));
-    assert!(
-        matches!(claim(&store, 0, 2, NOW), Ok(ClaimAnswer::InFlight { .. })),
-        "known keys are answered when full"
-    );
+    assert!(matches!(claim(&store, 0, 2, NOW), Ok(ClaimAnswer::InFlight { .. })), "known keys are answered when full");
     assert!(store.complete(&key(0), &token(1), DAY, NOW));
     assert!(store.complete(&key(1), &token(1), DAY, NOW + 1));
     assert_eq!(claim(&store, 3, 1, NOW + 4_999), Err(StoreError::Full));
     assert_eq!(store.evictions(), 0);
     fence(claim(&store, 3, 1, NOW + 5_000));
     assert_eq!(store.evictions(), 1);
-    assert_eq!(
-        claim(&store, 1, 1, NOW + 5_000),
-        Ok(ClaimAnswer::Done { body_hash: [1; 32] }),
-        "the older one left"
-    );
+    assert_eq!(claim(&store, 1, 1, NOW + 5_000), Ok(ClaimAnswer::Done { body_hash: [1; 32] }), "the older one left");
     assert_eq!(store.len(), 3);
-    assert!(
-        store.complete(&key(2), &token(1), DAY, NOW + 5_000),
-        "a key in flight never leaves"
-    );
+    assert!(store.complete(&key(2), &token(1), DAY, NOW + 5_000), "a key in flight never leaves");
 }
 
 #[test]
@@ -140,16 +111,10 @@ fn ended_leases_and_ended_keys_leave_before_any_other() {
     assert!(store.complete(&key(1), &token(1), 100, NOW));
     fence(claim(&store, 2, 1, NOW));
     fence(claim(&store, 3, 1, NOW + 100));
-    assert!(matches!(
-        claim(&store, 0, 1, NOW + 100),
-        Ok(ClaimAnswer::Done { .. })
-    ));
+    assert!(matches!(claim(&store, 0, 1, NOW + 100), Ok(ClaimAnswer::Done { .. })));
     fence(claim(&store, 4, 1, NOW + LEASE));
     assert_eq!(store.evictions(), 0);
-    assert!(
-        !store.complete(&key(2), &token(1), DAY, NOW + LEASE),
-        "its lease had ended, and the room was needed"
-    );
+    assert!(!store.complete(&key(2), &token(1), DAY, NOW + LEASE), "its lease had ended, and the room was needed");
     assert!(store.complete(&key(3), &token(1), DAY, NOW + LEASE));
 }
 
@@ -159,10 +124,7 @@ fn times_at_the_end_of_the_range_do_not_overflow() {
     fence(store.claim(&key(1), &token(1), &[0; 32], u64::MAX, u64::MAX));
     assert!(store.extend(&key(1), &token(1), u64::MAX, u64::MAX));
     assert!(store.complete(&key(1), &token(1), u64::MAX, NOW));
-    assert_eq!(
-        claim(&store, 1, 2, NOW),
-        Ok(ClaimAnswer::Done { body_hash: [0; 32] })
-    );
+    assert_eq!(claim(&store, 1, 2, NOW), Ok(ClaimAnswer::Done { body_hash: [0; 32] }));
     fence(store.claim(&key(2), &token(1), &[0; 32], 0, 0));
 }
 
@@ -195,16 +157,8 @@ struct Model {
 }
 
 enum State {
-    Flight {
-        by: u8,
-        fence: u64,
-        until: u64,
-        body: u8,
-    },
-    Done {
-        body: u8,
-        until: u64,
-    },
+    Flight { by: u8, fence: u64, until: u64, body: u8 },
+    Done { body: u8, until: u64 },
 }
 
 #[derive(Debug, Clone)]

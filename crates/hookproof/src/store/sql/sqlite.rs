@@ -25,11 +25,7 @@ CREATE INDEX IF NOT EXISTS hookproof_claims_ends ON hookproof_claims (ends_ms)";
 // What lets a claim take an existing row. All conditions read the row as it was before the statement.
 macro_rules! free {
     () => {
-        concat!(
-            "(state = 0 OR ends_ms <= ",
-            now!(),
-            " OR (state = 1 AND token = excluded.token))"
-        )
+        concat!("(state = 0 OR ends_ms <= ", now!(), " OR (state = 1 AND token = excluded.token))")
     };
 }
 
@@ -84,11 +80,8 @@ pub const RELEASE: &str = concat!(
 );
 
 /// Parameters: key, token, lease. Held if one row changed.
-pub const EXTEND: &str = concat!(
-    "UPDATE hookproof_claims SET ends_ms = ",
-    now!(),
-    " + ?3 WHERE key = ?1 AND token = ?2 AND state = 1"
-);
+pub const EXTEND: &str =
+    concat!("UPDATE hookproof_claims SET ends_ms = ", now!(), " + ?3 WHERE key = ?1 AND token = ?2 AND state = 1");
 
 /// Parameter: key. The key was done if one row changed.
 pub const FORGET: &str = concat!(
