@@ -58,7 +58,7 @@ pub enum Command {
     /// Call the store's claim and answer with [`Event::Claimed`] or [`Event::StoreFailed`].
     Claim(Claiming),
     /// Run the handler. While it runs, extend the claim every `renew_every_ms` (0: there is no claim), for at most
-    /// `renew_for_ms`. Answer with [`Event::Handled`] or [`Event::Raised`].
+    /// `renew_for_ms`. Answer with [`Event::Handled`], [`Event::Raised`] or [`Event::LeaseLost`].
     Run {
         /// The claim's fence; 0 without a claim.
         fence: u64,
@@ -112,6 +112,8 @@ pub enum Event {
     },
     /// The handler raised, or its answer broke off.
     Raised,
+    /// The handler met its lost lease inside a transaction of its own, which has been rolled back.
+    LeaseLost,
     /// The store's answer to completing or releasing.
     Settled {
         /// Whether the claim was still one's own.
@@ -289,6 +291,13 @@ impl Reception {
             (State::Running, Event::Raised) => {
                 self.outcome.status = 500;
                 self.release(true)
+            }
+            // There is nothing to release: the claim is another worker's, which the sender's next try will find.
+            (State::Running, Event::LeaseLost) => {
+                self.state = State::Over;
+                self.outcome.kind = OutcomeKind::LostLease;
+                self.outcome.status = 409;
+                Command::Answer(Answer::in_flight(self.outcome.clone(), LONGEST_WAIT))
             }
             (State::Completing { .. }, Event::Settled { held }) => {
                 self.answer(if held { OutcomeKind::Accepted } else { OutcomeKind::LostLease })

@@ -43,6 +43,18 @@ pub enum Evidence {
     None,
 }
 
+impl Evidence {
+    /// The word for it, as it stands in a scheme file.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Published => "published",
+            Self::ThirdParty => "third-party",
+            Self::Computed => "computed",
+            Self::None => "none",
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Algorithm {
     Hmac(Hash),
@@ -269,6 +281,17 @@ pub enum Coverage {
     Partial,
     /// The whole body.
     Body,
+}
+
+impl Coverage {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Partial => "partial",
+            Self::Body => "body",
+        }
+    }
 }
 
 impl SignatureRule {

@@ -174,6 +174,11 @@ impl Scheme {
         self.0.needs_url()
     }
 
+    /// The HTTP methods of those handshakes.
+    pub fn handshake_methods(&self) -> impl Iterator<Item = &str> {
+        self.0.handshakes.iter().map(|handshake| handshake.method.as_str())
+    }
+
     /// Whether secrets are brought to NFKD first, which a host with Unicode tables of its own may do.
     pub fn normalizes(&self) -> bool {
         self.0.signatures.iter().any(|rule| rule.key.nfkd)
