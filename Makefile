@@ -40,14 +40,17 @@ build: .build/python .build/node .build/wasm .build/js .build/cli ## the engines
 
 # --- what the builds need ---------------------------------------------------------------------------------------------
 
-.build/venv: make/requirements.txt
+.build/prerequisites: make/prerequisites
 	@mkdir -p .build
+	@make/prerequisites
+	@touch $@
+
+.build/venv: make/requirements.txt .build/prerequisites
 	@[ -x .venv/bin/python ] || python3 -m venv .venv
 	$(STEP) "python environment" .venv/bin/python -m pip install --quiet -r $<
 	@touch $@
 
-.build/npm: package.json package-lock.json $(wildcard bindings/js/package.json examples/*/package.json)
-	@mkdir -p .build
+.build/npm: package.json package-lock.json $(wildcard bindings/js/package.json examples/*/package.json) .build/prerequisites
 	$(STEP) "npm packages" npm ci
 	@touch $@
 
@@ -75,8 +78,7 @@ build: .build/python .build/node .build/wasm .build/js .build/cli ## the engines
 	$(STEP) "javascript package" $(NPM) build:ts
 	@touch $@
 
-.build/cli: $(CORE) $(call sources,crates/hookproof-sender crates/hookproof-cli)
-	@mkdir -p .build
+.build/cli: $(CORE) $(call sources,crates/hookproof-sender crates/hookproof-cli) .build/prerequisites
 	$(STEP) "hookproof program" cargo build --quiet --release -p hookproof-cli
 	@touch $@
 
