@@ -39,8 +39,14 @@ impl std::str::FromStr for Span {
     type Err = crate::Error;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let refused = || crate::Error::invalid(format!("`{}` is not a duration such as `30s`, `5m` or `2h`", crate::error::shown(text)));
-        let (digits, unit) = UNITS.iter().find_map(|(suffix, unit)| Some((text.strip_suffix(suffix)?, *unit))).ok_or_else(refused)?;
+        let refused = || {
+            crate::Error::invalid(format!(
+                "`{}` is not a duration such as `30s`, `5m` or `2h`",
+                crate::error::shown(text)
+            ))
+        };
+        let (digits, unit) =
+            UNITS.iter().find_map(|(suffix, unit)| Some((text.strip_suffix(suffix)?, *unit))).ok_or_else(refused)?;
         if digits.is_empty() || digits.len() > 9 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(refused());
         }
@@ -85,7 +91,9 @@ mod tests {
 
     #[test]
     fn reads_every_unit_and_refuses_the_rest() {
-        for (text, milliseconds) in [("250ms", 250), ("0s", 0), ("30s", 30_000), ("5m", 300_000), ("24h", 86_400_000), ("7d", 604_800_000)] {
+        for (text, milliseconds) in
+            [("250ms", 250), ("0s", 0), ("30s", 30_000), ("5m", 300_000), ("24h", 86_400_000), ("7d", 604_800_000)]
+        {
             assert_eq!(text.parse::<Span>().unwrap().milliseconds(), milliseconds);
         }
         for text in ["", "5", "s", "-1s", "1.5s", " 1s", "1_0s", "9999999999s"] {

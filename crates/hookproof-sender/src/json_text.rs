@@ -38,7 +38,8 @@ fn write(value: &Value, text: &mut String) {
 }
 
 fn object(fields: &Map<String, Value>, text: &mut String) {
-    let mut indices: Vec<(u32, &String, &Value)> = fields.iter().filter_map(|(name, value)| Some((array_index(name)?, name, value))).collect();
+    let mut indices: Vec<(u32, &String, &Value)> =
+        fields.iter().filter_map(|(name, value)| Some((array_index(name)?, name, value))).collect();
     indices.sort_by_key(|(index, ..)| *index);
     let named = fields.iter().filter(|(name, _)| array_index(name).is_none());
     text.push('{');
@@ -75,7 +76,10 @@ mod tests {
             ("18446744073709551616", "18446744073709552000"),
             ("9007199254740993", "9007199254740992"),
             (r#""\u2028\u007f\u0001\/\u00e9""#, "\"\u{2028}\u{7f}\\u0001/é\""),
-            (r#"{"b":1,"01":2,"1":3,"0":4,"-1":5,"4294967295":6,"4294967294":7}"#, r#"{"0":4,"1":3,"4294967294":7,"b":1,"01":2,"-1":5,"4294967295":6}"#),
+            (
+                r#"{"b":1,"01":2,"1":3,"0":4,"-1":5,"4294967295":6,"4294967294":7}"#,
+                r#"{"0":4,"1":3,"4294967294":7,"b":1,"01":2,"-1":5,"4294967295":6}"#,
+            ),
             (r#"{"a":1,"a":2}"#, r#"{"a":2}"#),
             (" [ null , true , [ ] , { } ] ", "[null,true,[],{}]"),
         ] {

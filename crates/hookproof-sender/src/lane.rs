@@ -261,7 +261,10 @@ impl Lane {
             return;
         }
         let state = if self.standing == Standing::Enabled { State::Waiting } else { State::Skipped };
-        self.deliveries.insert(ticket, Delivery { state, kind: AttemptKind::Automatic, attempts: 0, retries: 0, due: now, before: State::Skipped });
+        self.deliveries.insert(
+            ticket,
+            Delivery { state, kind: AttemptKind::Automatic, attempts: 0, retries: 0, due: now, before: State::Skipped },
+        );
         if state == State::Waiting {
             self.waiting.insert((now, ticket));
         } else {
@@ -274,7 +277,17 @@ impl Lane {
             commands.push(Command::Refused(ticket, Refusal::Known));
             return;
         }
-        self.deliveries.insert(ticket, Delivery { state: State::Waiting, kind: AttemptKind::Test, attempts: 0, retries: 0, due: now, before: State::Failed });
+        self.deliveries.insert(
+            ticket,
+            Delivery {
+                state: State::Waiting,
+                kind: AttemptKind::Test,
+                attempts: 0,
+                retries: 0,
+                due: now,
+                before: State::Failed,
+            },
+        );
         self.start(ticket, now, commands);
     }
 
@@ -296,7 +309,13 @@ impl Lane {
             Some(delivery) if !delivery.state.is_final() => Refusal::NotFinal,
             Some(_) if self.standing != Standing::Enabled => Refusal::EndpointOff,
             Some(delivery) => {
-                *delivery = Delivery { state: State::Waiting, kind: AttemptKind::Automatic, retries: 0, due: now, ..delivery.clone() };
+                *delivery = Delivery {
+                    state: State::Waiting,
+                    kind: AttemptKind::Automatic,
+                    retries: 0,
+                    due: now,
+                    ..delivery.clone()
+                };
                 self.waiting.insert((now, ticket));
                 return;
             }
@@ -317,7 +336,11 @@ impl Lane {
         }
         if kind != AttemptKind::Automatic {
             // A delivery that had arrived before has arrived, whatever a later copy of it met.
-            let state = if kind == AttemptKind::Manual && before == State::Delivered { State::Delivered } else { State::Failed };
+            let state = if kind == AttemptKind::Manual && before == State::Delivered {
+                State::Delivered
+            } else {
+                State::Failed
+            };
             self.settle(ticket, state, commands);
             return;
         }
@@ -441,7 +464,12 @@ impl Lane {
         if self.spacing > Span::default() {
             self.not_before = self.not_before.max(now.saturating_add(self.spacing.milliseconds()));
         }
-        commands.push(Command::Attempt { ticket, number: delivery.attempts, kind: delivery.kind, timeout: self.policy.timeout });
+        commands.push(Command::Attempt {
+            ticket,
+            number: delivery.attempts,
+            kind: delivery.kind,
+            timeout: self.policy.timeout,
+        });
     }
 }
 

@@ -109,7 +109,9 @@ impl RetryPolicy {
     /// If the delays are a table: a document that gives exact times leaves nothing to choose.
     pub fn with_retries(mut self, count: u32) -> Result<Self, Error> {
         match &mut self.delays {
-            Delays::Table { .. } => return Err(Error::invalid("this provider's retries are a fixed table: their number cannot be set")),
+            Delays::Table { .. } => {
+                return Err(Error::invalid("this provider's retries are a fixed table: their number cannot be set"));
+            }
             Delays::Exponential { retries, .. } | Delays::Linear { retries, .. } => *retries = count.min(64),
         }
         Ok(self)
@@ -118,7 +120,11 @@ impl RetryPolicy {
 
 /// A part between 0 and 1 in thousandths; anything else counts as the nearer end.
 fn permille(part: f64) -> u128 {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=1000 first; NaN becomes 0")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "clamped to 0..=1000 first; NaN becomes 0"
+    )]
     let rounded = (part * 1_000.0).round().clamp(0.0, 1_000.0) as u128;
     rounded
 }
@@ -171,7 +177,9 @@ impl std::str::FromStr for Statuses {
         let (from, to) = text.split_once('-').unwrap_or((text, text));
         match (number(from), number(to)) {
             (Some(from), Some(to)) if from <= to => Ok(Self { from, to }),
-            _ => Err(Error::invalid(format!("`{}` is neither a status nor a range of them", crate::error::shown(text)))),
+            _ => {
+                Err(Error::invalid(format!("`{}` is neither a status nor a range of them", crate::error::shown(text))))
+            }
         }
     }
 }
@@ -184,7 +192,11 @@ impl<'de> Deserialize<'de> for Statuses {
 
 impl Serialize for Statuses {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.from == self.to { serializer.collect_str(&self.from) } else { serializer.collect_str(&format_args!("{}-{}", self.from, self.to)) }
+        if self.from == self.to {
+            serializer.collect_str(&self.from)
+        } else {
+            serializer.collect_str(&format_args!("{}-{}", self.from, self.to))
+        }
     }
 }
 
@@ -219,15 +231,24 @@ mod tests {
     use super::*;
 
     fn table(delays: &[&str], jitter: f64) -> RetryPolicy {
-        RetryPolicy { delays: Delays::Table { delays: delays.iter().map(|delay| delay.parse().unwrap()).collect() }, jitter }
+        RetryPolicy {
+            delays: Delays::Table { delays: delays.iter().map(|delay| delay.parse().unwrap()).collect() },
+            jitter,
+        }
     }
 
     #[test]
     fn tables_add_up() {
         let starts = |policy: RetryPolicy| policy.starts().iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(starts(table(&["1m", "5m", "30m", "2h", "24h"], 0.0)), ["0s", "1m", "6m", "36m", "2h36m", "26h36m"]);
-        assert_eq!(starts(RetryPolicy { delays: Delays::Exponential { first: Span::of_seconds(2), retries: 3 }, jitter: 0.0 }), ["0s", "2s", "6s", "14s"]);
-        assert_eq!(starts(RetryPolicy { delays: Delays::Linear { step: Span::of_seconds(5), retries: 3 }, jitter: 0.0 }), ["0s", "5s", "15s", "30s"]);
+        assert_eq!(
+            starts(RetryPolicy { delays: Delays::Exponential { first: Span::of_seconds(2), retries: 3 }, jitter: 0.0 }),
+            ["0s", "2s", "6s", "14s"]
+        );
+        assert_eq!(
+            starts(RetryPolicy { delays: Delays::Linear { step: Span::of_seconds(5), retries: 3 }, jitter: 0.0 }),
+            ["0s", "5s", "15s", "30s"]
+        );
     }
 
     #[test]
@@ -242,7 +263,8 @@ mod tests {
 
     #[test]
     fn huge_counts_do_not_overflow() {
-        let policy = RetryPolicy { delays: Delays::Exponential { first: Span::of_seconds(2), retries: 200 }, jitter: 0.1 };
+        let policy =
+            RetryPolicy { delays: Delays::Exponential { first: Span::of_seconds(2), retries: 200 }, jitter: 0.1 };
         assert!(policy.delay(200, u32::MAX).is_some());
         assert_eq!(policy.delay(201, 0), None);
         assert_eq!(policy.delay(0, 0), None);

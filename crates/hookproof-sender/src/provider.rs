@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{Delays, Error, GiveUp, Policy, RateLimit, RetryPolicy, Span, StatusRules, error::shown, instant::rfc3339, json_text};
+use crate::{
+    Delays, Error, GiveUp, Policy, RateLimit, RetryPolicy, Span, StatusRules, error::shown, instant::rfc3339, json_text,
+};
 
 macro_rules! built_in {
     ($($id:literal),* $(,)?) => {
@@ -98,7 +100,12 @@ impl std::str::FromStr for FieldValue {
             ("data", _) => Self::Data,
             (_, Some(("data", name))) => Self::Member(name.to_owned()),
             (_, Some(("setting", name))) => Self::Setting(name.to_owned()),
-            _ => return Err(Error::invalid(format!("`{}` is no value of a field: use id, type, time, data, data:NAME or setting:NAME", shown(text)))),
+            _ => {
+                return Err(Error::invalid(format!(
+                    "`{}` is no value of a field: use id, type, time, data, data:NAME or setting:NAME",
+                    shown(text)
+                )));
+            }
         })
     }
 }
@@ -157,7 +164,11 @@ impl Alphabet {
             Self::Base62 => b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz",
             Self::Hex => b"0123456789abcdef",
         };
-        random.iter().filter_map(|byte| characters.get(usize::from(*byte) % characters.len())).map(|byte| char::from(*byte)).collect()
+        random
+            .iter()
+            .filter_map(|byte| characters.get(usize::from(*byte) % characters.len()))
+            .map(|byte| char::from(*byte))
+            .collect()
     }
 }
 
@@ -265,10 +276,13 @@ impl Provider {
     /// # Errors
     /// If there is none: the message lists those that there are.
     pub fn named(id: &str) -> Result<Self, Error> {
-        let (_, text) = FILES
-            .iter()
-            .find(|(known, _)| *known == id)
-            .ok_or_else(|| Error::invalid(format!("no provider is called `{}`: there are {}", shown(id), Self::names().collect::<Vec<_>>().join(", "))))?;
+        let (_, text) = FILES.iter().find(|(known, _)| *known == id).ok_or_else(|| {
+            Error::invalid(format!(
+                "no provider is called `{}`: there are {}",
+                shown(id),
+                Self::names().collect::<Vec<_>>().join(", ")
+            ))
+        })?;
         Self::from_toml(text)
     }
 
@@ -282,16 +296,24 @@ impl Provider {
     /// # Errors
     /// If a field is unknown, missing or of the wrong form, if no event is listed, or if a sample is not JSON.
     pub fn from_toml(text: &str) -> Result<Self, Error> {
-        let provider: Self = toml::from_str(text).map_err(|error| Error::invalid(format!("this is no provider file: {}", error.message())))?;
+        let provider: Self = toml::from_str(text)
+            .map_err(|error| Error::invalid(format!("this is no provider file: {}", error.message())))?;
         for event in &provider.events {
-            let sample: Value = serde_json::from_str(&event.sample).map_err(|error| Error::invalid(format!("the sample of `{}` is not JSON: {error}", event.event_type)))?;
+            let sample: Value = serde_json::from_str(&event.sample).map_err(|error| {
+                Error::invalid(format!("the sample of `{}` is not JSON: {error}", event.event_type))
+            })?;
             if json_text::print(&sample) != event.sample {
-                return Err(Error::invalid(format!("the sample of `{}` is not what JSON.stringify prints", event.event_type)));
+                return Err(Error::invalid(format!(
+                    "the sample of `{}` is not what JSON.stringify prints",
+                    event.event_type
+                )));
             }
         }
         provider.event(&provider.test.event_type)?;
         if provider.retry.strategies.is_empty() {
-            return Err(Error::invalid("`retry.strategies` is empty: a table without delays says that nothing is retried"));
+            return Err(Error::invalid(
+                "`retry.strategies` is empty: a table without delays says that nothing is retried",
+            ));
         }
         Ok(provider)
     }
@@ -324,10 +346,16 @@ impl Provider {
     /// # Errors
     /// If the provider does not offer it.
     pub fn policy_with(&self, strategy: &str) -> Result<Policy, Error> {
-        let delays = self.retry.strategies.iter().find(|delays| delays.name() == strategy).cloned().ok_or_else(|| {
-            let offered: Vec<_> = self.retry.strategies.iter().map(Delays::name).collect();
-            Error::invalid(format!("{} offers no strategy `{}`: it offers {}", self.scheme, shown(strategy), offered.join(", ")))
-        })?;
+        let delays =
+            self.retry.strategies.iter().find(|delays| delays.name() == strategy).cloned().ok_or_else(|| {
+                let offered: Vec<_> = self.retry.strategies.iter().map(Delays::name).collect();
+                Error::invalid(format!(
+                    "{} offers no strategy `{}`: it offers {}",
+                    self.scheme,
+                    shown(strategy),
+                    offered.join(", ")
+                ))
+            })?;
         let mut policy = self.policy();
         policy.retry.delays = delays;
         Ok(policy)
@@ -345,7 +373,14 @@ impl Provider {
     ///
     /// # Errors
     /// If the provider does not send this type, or a setting is unknown.
-    pub fn body(&self, event_type: &str, data: Option<&Value>, id: &str, published: u64, settings: &BTreeMap<String, String>) -> Result<Vec<u8>, Error> {
+    pub fn body(
+        &self,
+        event_type: &str,
+        data: Option<&Value>,
+        id: &str,
+        published: u64,
+        settings: &BTreeMap<String, String>,
+    ) -> Result<Vec<u8>, Error> {
         if let Some(unknown) = settings.keys().find(|name| !self.envelope.settings.contains_key(*name)) {
             return Err(Error::invalid(format!("{} has no setting `{}`", self.scheme, shown(unknown))));
         }
@@ -368,7 +403,10 @@ impl Provider {
                     Some(value) => value.clone(),
                     None => continue,
                 },
-                FieldValue::Setting(name) => settings.get(name).or_else(|| self.envelope.settings.get(name)).map_or(Value::Null, |value| value.as_str().into()),
+                FieldValue::Setting(name) => settings
+                    .get(name)
+                    .or_else(|| self.envelope.settings.get(name))
+                    .map_or(Value::Null, |value| value.as_str().into()),
             };
             fields.insert(field.name.clone(), value);
         }
@@ -390,7 +428,10 @@ mod tests {
     #[test]
     fn bodies_are_the_documents_examples() {
         let body = |id: &str, event_type: &str, message: &str, published: u64| {
-            String::from_utf8(Provider::named(id).unwrap().body(event_type, None, message, published, &BTreeMap::new()).unwrap()).unwrap()
+            String::from_utf8(
+                Provider::named(id).unwrap().body(event_type, None, message, published, &BTreeMap::new()).unwrap(),
+            )
+            .unwrap()
         };
         assert_eq!(
             body("get-a-team", "message.created", "evt_abc123", 1_705_314_600_000),
@@ -404,31 +445,83 @@ mod tests {
             body("agentbot", "message.created", "unused", 1_779_021_296_000),
             r#"{"event":"message.created","timestamp":"2026-05-17T12:34:56Z","site_id":"site_abc","data":{"conversation_id":"conv_xyz","message_id":"msg_123","sender_type":"visitor","body":"Hi, what's your pricing?","visitor_email":null,"visitor_name":null}}"#
         );
-        assert_eq!(body("ai-teammate", "message", "unused", 0), r#"{"message":"Summarize today's sales report","user_id":"external-user-123"}"#);
-        assert_eq!(body("g-tateth", "call.answered", "evt_1", 0), r#"{"id":"evt_1","type":"call.answered","timestamp":"1970-01-01T00:00:00Z","data":{"call_id":"call_987","agent_id":"agt_789"}}"#);
+        assert_eq!(
+            body("ai-teammate", "message", "unused", 0),
+            r#"{"message":"Summarize today's sales report","user_id":"external-user-123"}"#
+        );
+        assert_eq!(
+            body("g-tateth", "call.answered", "evt_1", 0),
+            r#"{"id":"evt_1","type":"call.answered","timestamp":"1970-01-01T00:00:00Z","data":{"call_id":"call_987","agent_id":"agt_789"}}"#
+        );
     }
 
     #[test]
     fn event_types_are_the_documents() {
-        let types = |id: &str| Provider::named(id).unwrap().events.into_iter().map(|event| event.event_type).collect::<Vec<_>>();
-        assert_eq!(types("get-a-team"), ["conversation.created", "conversation.closed", "message.created", "employee.created", "employee.updated", "employee.deleted"]);
+        let types = |id: &str| {
+            Provider::named(id).unwrap().events.into_iter().map(|event| event.event_type).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            types("get-a-team"),
+            [
+                "conversation.created",
+                "conversation.closed",
+                "message.created",
+                "employee.created",
+                "employee.updated",
+                "employee.deleted"
+            ]
+        );
         assert_eq!(
             types("g-tateth"),
             [
-                "conversation.created", "conversation.updated", "conversation.assigned", "conversation.closed", "customer.created", "customer.updated", "message.sent", "message.received",
-                "user.created", "call.initiated", "call.ringing", "call.answered", "call.completed", "call.failed", "call.recording.available"
+                "conversation.created",
+                "conversation.updated",
+                "conversation.assigned",
+                "conversation.closed",
+                "customer.created",
+                "customer.updated",
+                "message.sent",
+                "message.received",
+                "user.created",
+                "call.initiated",
+                "call.ringing",
+                "call.answered",
+                "call.completed",
+                "call.failed",
+                "call.recording.available"
             ]
         );
         assert_eq!(
             types("my-gpt-assistants"),
-            ["conversation.created", "conversation.updated", "conversation.completed", "message.created", "message.updated", "message.deleted", "bot.updated", "bot.published", "bot.disabled"]
+            [
+                "conversation.created",
+                "conversation.updated",
+                "conversation.completed",
+                "message.created",
+                "message.updated",
+                "message.deleted",
+                "bot.updated",
+                "bot.published",
+                "bot.disabled"
+            ]
         );
-        assert_eq!(types("agentbot"), ["conversation.created", "conversation.closed", "message.created", "conversation.needs_human", "ticket.created", "ticket.updated"]);
+        assert_eq!(
+            types("agentbot"),
+            [
+                "conversation.created",
+                "conversation.closed",
+                "message.created",
+                "conversation.needs_human",
+                "ticket.created",
+                "ticket.updated"
+            ]
+        );
     }
 
     #[test]
     fn tables_are_those_of_the_specification() {
-        let starts = |policy: Policy| policy.retry.starts().iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        let starts =
+            |policy: Policy| policy.retry.starts().iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
         let default = |id: &str| starts(Provider::named(id).unwrap().policy());
         assert_eq!(default("get-a-team"), "0s 1m 6m 36m 2h36m 26h36m");
         assert_eq!(default("g-tateth"), "0s 2s 6s 14s");
@@ -436,14 +529,23 @@ mod tests {
         assert_eq!(default("ai-teammate"), "0s 1s 3s 7s 15s 31s");
         assert_eq!(default("my-gpt-assistants"), "0s 5m 35m 2h35m 10h35m");
         assert_eq!(default("agentbot"), "0s 1m 6m 36m 3h36m");
-        assert_eq!(default("standard-webhooks"), "0s 5s 5m5s 35m5s 2h35m5s 7h35m5s 17h35m5s 31h35m5s 51h35m5s 75h35m5s");
+        assert_eq!(
+            default("standard-webhooks"),
+            "0s 5s 5m5s 35m5s 2h35m5s 7h35m5s 17h35m5s 31h35m5s 51h35m5s 75h35m5s"
+        );
     }
 
     #[test]
     fn unknown_names_are_named() {
         assert!(Provider::named("get-a-tem").unwrap_err().to_string().contains("`get-a-tem`"));
         let provider = Provider::named("agentbot").unwrap();
-        assert!(provider.event("message.deleted").unwrap_err().to_string().starts_with("agentbot sends no `message.deleted`"));
+        assert!(
+            provider
+                .event("message.deleted")
+                .unwrap_err()
+                .to_string()
+                .starts_with("agentbot sends no `message.deleted`")
+        );
         assert!(provider.policy_with("linear").is_err());
         let settings = BTreeMap::from([("tenant".to_owned(), "x".to_owned())]);
         assert!(provider.body("message.created", None, "x", 0, &settings).is_err());

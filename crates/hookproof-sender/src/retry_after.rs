@@ -68,7 +68,23 @@ mod tests {
 
     #[test]
     fn junk_is_no_wait() {
-        for value in ["", " ", "-1", "+1", "1.5", "1e3", "0x10", "1 2", "1,2", "soon", "60s", "６０", "Sun, 06 Nov 1994 08:49:37 +0100", "1994-11-06T08:49:37Z", "NaN"] {
+        for value in [
+            "",
+            " ",
+            "-1",
+            "+1",
+            "1.5",
+            "1e3",
+            "0x10",
+            "1 2",
+            "1,2",
+            "soon",
+            "60s",
+            "６０",
+            "Sun, 06 Nov 1994 08:49:37 +0100",
+            "1994-11-06T08:49:37Z",
+            "NaN",
+        ] {
             assert_eq!(wait(value, None, NOW), None, "{value}");
         }
         assert_eq!(wait(&"1".repeat(65), None, NOW), None);

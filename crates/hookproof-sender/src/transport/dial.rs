@@ -34,17 +34,25 @@ pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 /// Resolves, vets, connects. The address that is dialled is one of those that were vetted; there is no second lookup.
-pub(super) async fn connect(transport: &Transport, target: &Target, dialled: &mut Option<SocketAddr>) -> Result<Box<dyn Stream>, Failure> {
+pub(super) async fn connect(
+    transport: &Transport,
+    target: &Target,
+    dialled: &mut Option<SocketAddr>,
+) -> Result<Box<dyn Stream>, Failure> {
     let addresses = match &target.host {
         Host::Ipv4(address) => vec![IpAddr::V4(*address)],
         Host::Ipv6(address) => vec![IpAddr::V6(*address)],
-        Host::Domain(name) => transport.resolver.resolve(name).await.map_err(|error| Failure::Unresolved(error.to_string()))?,
+        Host::Domain(name) => {
+            transport.resolver.resolve(name).await.map_err(|error| Failure::Unresolved(error.to_string()))?
+        }
     };
     // One address that may not be dialled spoils the name: an attacker's name server mixes them.
     for address in &addresses {
         transport.guard.vet(*address).map_err(|refusal| Failure::Refused(refusal.to_string()))?;
         if !target.tls && !address.is_loopback() {
-            return Err(Failure::Refused(format!("{address} is not dialled: it is not this machine, and the URL is not HTTPS")));
+            return Err(Failure::Refused(format!(
+                "{address} is not dialled: it is not this machine, and the URL is not HTTPS"
+            )));
         }
     }
     let mut failure = Failure::Unresolved("it has no address".to_owned());
@@ -65,10 +73,14 @@ pub(super) async fn connect(transport: &Transport, target: &Target, dialled: &mu
 
 async fn encrypt(transport: &Transport, target: &Target, stream: TcpStream) -> Result<Box<dyn Stream>, Failure> {
     let name = match &target.host {
-        Host::Domain(name) => ServerName::try_from(name.strip_suffix('.').unwrap_or(name).to_owned()).map_err(|error| Failure::Tls(error.to_string()))?,
+        Host::Domain(name) => ServerName::try_from(name.strip_suffix('.').unwrap_or(name).to_owned())
+            .map_err(|error| Failure::Tls(error.to_string()))?,
         Host::Ipv4(address) => ServerName::from(IpAddr::V4(*address)),
         Host::Ipv6(address) => ServerName::from(IpAddr::V6(*address)),
     };
-    let stream = TlsConnector::from(Arc::clone(&transport.tls)).connect(name, stream).await.map_err(|error| Failure::Tls(error.to_string()))?;
+    let stream = TlsConnector::from(Arc::clone(&transport.tls))
+        .connect(name, stream)
+        .await
+        .map_err(|error| Failure::Tls(error.to_string()))?;
     Ok(Box::new(stream))
 }

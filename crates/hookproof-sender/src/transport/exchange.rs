@@ -19,7 +19,12 @@ pub(super) async fn run(transport: &Transport, request: &Request, deadline: Dura
     Exchange { result, sent: sent.load(Ordering::Relaxed), address, took: started.elapsed() }
 }
 
-async fn attempt(transport: &Transport, request: &Request, sent: &AtomicBool, address: &mut Option<SocketAddr>) -> Result<Answer, Failure> {
+async fn attempt(
+    transport: &Transport,
+    request: &Request,
+    sent: &AtomicBool,
+    address: &mut Option<SocketAddr>,
+) -> Result<Answer, Failure> {
     let head = request.head().map_err(|refusal| Failure::Refused(refusal.to_string()))?;
     let stream = dial::connect(transport, &request.target, address).await?;
     let (mut reader, mut writer) = split(stream);

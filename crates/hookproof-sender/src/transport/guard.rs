@@ -76,7 +76,9 @@ impl Guard {
             other => return Err(Refusal(format!("`{}:` URLs are not dialled: use https", shown(other)))),
         };
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(Refusal("a URL with a user name is not dialled: what stands before `@` is not the host".to_owned()));
+            return Err(Refusal(
+                "a URL with a user name is not dialled: what stands before `@` is not the host".to_owned(),
+            ));
         }
         let host = url.host().ok_or_else(|| Refusal("the URL names no host".to_owned()))?.to_owned();
         let on_this_machine = match &host {
@@ -89,7 +91,9 @@ impl Guard {
             return Err(Refusal(format!("`{}` is not dialled: it is this machine", shown(&host.to_string()))));
         }
         if !tls && !on_this_machine {
-            return Err(Refusal("the URL is not HTTPS: webhooks are sent in the clear to the own machine only".to_owned()));
+            return Err(Refusal(
+                "the URL is not HTTPS: webhooks are sent in the clear to the own machine only".to_owned(),
+            ));
         }
         let port = url.port_or_known_default().ok_or_else(|| Refusal("the URL has no port".to_owned()))?;
         let authority = url.port().map_or_else(|| host.to_string(), |port| format!("{host}:{port}"));
@@ -142,7 +146,9 @@ const LOOPBACK: &str = "a loopback address";
 
 /// What keeps an IPv4 address from being dialled, by the IANA registry of special-purpose addresses.
 fn kind_of_v4(address: Ipv4Addr) -> Option<&'static str> {
-    let inside = |network: [u8; 4], bits: u32| u32::from(address) >> (32 - bits) == u32::from(Ipv4Addr::from(network)) >> (32 - bits);
+    let inside = |network: [u8; 4], bits: u32| {
+        u32::from(address) >> (32 - bits) == u32::from(Ipv4Addr::from(network)) >> (32 - bits)
+    };
     let table: [([u8; 4], u32, &'static str); 16] = [
         ([127, 0, 0, 0], 8, LOOPBACK),
         ([0, 0, 0, 0], 8, "an address of this network"),
@@ -167,7 +173,9 @@ fn kind_of_v4(address: Ipv4Addr) -> Option<&'static str> {
 /// The same for IPv6. Only 2000::/3 is handed out; what lies outside it, mapped (::ffff:0:0/96), compatible (::/96) and
 /// NAT64 (64:ff9b::/96) forms of IPv4 addresses among it, is refused as a whole, public or not: nobody types those in.
 fn kind_of_v6(address: Ipv6Addr) -> Option<&'static str> {
-    let inside = |network: [u16; 8], bits: u32| u128::from(address) >> (128 - bits) == u128::from(Ipv6Addr::from(network)) >> (128 - bits);
+    let inside = |network: [u16; 8], bits: u32| {
+        u128::from(address) >> (128 - bits) == u128::from(Ipv6Addr::from(network)) >> (128 - bits)
+    };
     let table: [([u16; 8], u32, &'static str); 13] = [
         ([0, 0, 0, 0, 0, 0, 0, 1], 128, LOOPBACK),
         ([0, 0, 0, 0, 0, 0, 0, 0], 128, "the unspecified address"),
@@ -200,7 +208,19 @@ mod tests {
 
     #[test]
     fn public_addresses_are_dialled() {
-        for address in ["8.8.8.8", "1.1.1.1", "100.63.255.255", "100.128.0.0", "172.15.0.1", "172.32.0.1", "192.0.1.1", "223.255.255.255", "2606:4700::1111", "2a00:1450::1", "2001:4860:4860::8888"] {
+        for address in [
+            "8.8.8.8",
+            "1.1.1.1",
+            "100.63.255.255",
+            "100.128.0.0",
+            "172.15.0.1",
+            "172.32.0.1",
+            "192.0.1.1",
+            "223.255.255.255",
+            "2606:4700::1111",
+            "2a00:1450::1",
+            "2001:4860:4860::8888",
+        ] {
             assert_eq!(Guard::public_only().vet(address.parse().unwrap()), Ok(()), "{address}");
         }
     }
@@ -208,10 +228,51 @@ mod tests {
     #[test]
     fn others_are_not_even_where_loopback_is_allowed() {
         for address in [
-            "0.0.0.0", "0.1.2.3", "10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "100.64.0.1", "100.127.255.255", "169.254.169.254", "192.0.0.170", "192.0.2.1", "198.18.0.1", "198.19.255.255",
-            "198.51.100.7", "203.0.113.7", "192.88.99.1", "224.0.0.1", "239.255.255.255", "240.0.0.1", "255.255.255.255", "168.63.129.16", "::", "::ffff:127.0.0.1", "::ffff:8.8.8.8", "::127.0.0.1", "::8.8.8.8",
-            "64:ff9b::7f00:1", "64:ff9b::808:808", "64:ff9b:1::7f00:1", "2002:7f00:1::", "2002:808:808::1", "2001::1", "2001:0:7f00:1::", "2001:db8::1", "fe80::1", "fec0::1", "fc00::1", "fd00:ec2::254", "ff02::1",
-            "3fff::1", "4000::1", "5f00::1", "100::1", "2a00:1450::5efe:7f00:1", "2a00:1450::200:5efe:a00:1",
+            "0.0.0.0",
+            "0.1.2.3",
+            "10.0.0.1",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.168.1.1",
+            "100.64.0.1",
+            "100.127.255.255",
+            "169.254.169.254",
+            "192.0.0.170",
+            "192.0.2.1",
+            "198.18.0.1",
+            "198.19.255.255",
+            "198.51.100.7",
+            "203.0.113.7",
+            "192.88.99.1",
+            "224.0.0.1",
+            "239.255.255.255",
+            "240.0.0.1",
+            "255.255.255.255",
+            "168.63.129.16",
+            "::",
+            "::ffff:127.0.0.1",
+            "::ffff:8.8.8.8",
+            "::127.0.0.1",
+            "::8.8.8.8",
+            "64:ff9b::7f00:1",
+            "64:ff9b::808:808",
+            "64:ff9b:1::7f00:1",
+            "2002:7f00:1::",
+            "2002:808:808::1",
+            "2001::1",
+            "2001:0:7f00:1::",
+            "2001:db8::1",
+            "fe80::1",
+            "fec0::1",
+            "fc00::1",
+            "fd00:ec2::254",
+            "ff02::1",
+            "3fff::1",
+            "4000::1",
+            "5f00::1",
+            "100::1",
+            "2a00:1450::5efe:7f00:1",
+            "2a00:1450::200:5efe:a00:1",
         ] {
             assert!(Guard::with_loopback().vet(address.parse().unwrap()).is_err(), "{address}");
         }
@@ -224,14 +285,40 @@ mod tests {
     #[test]
     fn urls_are_read_as_browsers_read_them() {
         for url in [
-            "https://2130706433/", "https://0177.0.0.1/", "https://0x7f000001/", "https://127.1/", "https://127.0.0.1./", "https://[::1]/", "https://[::ffff:7f00:1]/", "https://0/", "https://localhost/",
-            "https://localhost./", "https://a.localhost/", "https://LOCALHOST/", "https://１２７.0.0.1/", "https://127。0。0。1/", "https://user@example.com/", "https://example.com@127.0.0.1/", "https://127.0.0.1\\@example.com/",
-            "https://example.com:443:80/", "https://[fe80::1%25eth0]/", "http://example.com/", "ftp://example.com/", "file:///etc/passwd", "//example.com", "example.com", "https://", "",
+            "https://2130706433/",
+            "https://0177.0.0.1/",
+            "https://0x7f000001/",
+            "https://127.1/",
+            "https://127.0.0.1./",
+            "https://[::1]/",
+            "https://[::ffff:7f00:1]/",
+            "https://0/",
+            "https://localhost/",
+            "https://localhost./",
+            "https://a.localhost/",
+            "https://LOCALHOST/",
+            "https://１２７.0.0.1/",
+            "https://127。0。0。1/",
+            "https://user@example.com/",
+            "https://example.com@127.0.0.1/",
+            "https://127.0.0.1\\@example.com/",
+            "https://example.com:443:80/",
+            "https://[fe80::1%25eth0]/",
+            "http://example.com/",
+            "ftp://example.com/",
+            "file:///etc/passwd",
+            "//example.com",
+            "example.com",
+            "https://",
+            "",
         ] {
             assert!(Guard::public_only().target(url).is_err(), "{url}");
         }
         let target = Guard::with_loopback().target("http://127.0.0.1:8000/a b?c=d#e").unwrap();
-        assert_eq!((target.authority(), target.path(), target.url()), ("127.0.0.1:8000", "/a%20b?c=d", "http://127.0.0.1:8000/a%20b?c=d"));
+        assert_eq!(
+            (target.authority(), target.path(), target.url()),
+            ("127.0.0.1:8000", "/a%20b?c=d", "http://127.0.0.1:8000/a%20b?c=d")
+        );
         assert_eq!(Guard::public_only().target("https://example.com:443/x").unwrap().authority(), "example.com");
     }
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 pub use dial::{Resolve, SystemResolver};
 pub use guard::{Guard, Refusal, Target};
-pub use request::Request;
+pub use request::{Method, Request};
 pub use response::{Answer, BODY_KEPT, HEAD_LIMIT};
 
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto, pki_types::CertificateDer};
@@ -116,7 +116,9 @@ impl Transport {
     pub fn with(guard: Guard, resolver: Arc<dyn Resolve>, authorities: &[Vec<u8>]) -> Result<Self, Error> {
         let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         for authority in authorities {
-            roots.add(CertificateDer::from(authority.as_slice())).map_err(|error| Error::invalid(format!("this is no certificate of an authority: {error}")))?;
+            roots
+                .add(CertificateDer::from(authority.as_slice()))
+                .map_err(|error| Error::invalid(format!("this is no certificate of an authority: {error}")))?;
         }
         let mut tls = ClientConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()

@@ -33,6 +33,11 @@ impl Answer {
         std::str::from_utf8(value).ok()
     }
 
+    /// Whether a hookproof receiver says that it had this delivery before.
+    pub fn is_duplicate(&self) -> bool {
+        self.header("hookproof-outcome") == Some("duplicate")
+    }
+
     /// Whether it is 200 to 299.
     pub const fn is_success(&self) -> bool {
         matches!(self.status, 200..=299)
@@ -42,7 +47,12 @@ impl Answer {
 impl std::fmt::Debug for Answer {
     /// Without the body: a receiver may echo what it was sent.
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Answer").field("status", &self.status).field("body_bytes", &self.body.len()).field("cut", &self.cut).finish_non_exhaustive()
+        formatter
+            .debug_struct("Answer")
+            .field("status", &self.status)
+            .field("body_bytes", &self.body.len())
+            .field("cut", &self.cut)
+            .finish_non_exhaustive()
     }
 }
 
@@ -126,7 +136,11 @@ enum Framing {
 
 fn framing(answer: &Answer) -> Result<Framing, Failure> {
     if let Some(encoding) = answer.header("transfer-encoding") {
-        return if encoding.trim().eq_ignore_ascii_case("chunked") { Ok(Framing::Chunked) } else { Err(Failure::Malformed("its transfer encoding is unknown".to_owned())) };
+        return if encoding.trim().eq_ignore_ascii_case("chunked") {
+            Ok(Framing::Chunked)
+        } else {
+            Err(Failure::Malformed("its transfer encoding is unknown".to_owned()))
+        };
     }
     let Some(length) = answer.header("content-length") else { return Ok(Framing::UntilClose) };
     let length = length.trim();
@@ -137,7 +151,12 @@ fn framing(answer: &Answer) -> Result<Framing, Failure> {
 }
 
 /// `wanted` bytes, of which some may be in the buffer; `exact`: fewer are a truncated answer.
-async fn plain<R: AsyncRead + Unpin>(reader: &mut R, mut buffer: Vec<u8>, wanted: usize, exact: bool) -> Result<Vec<u8>, Failure> {
+async fn plain<R: AsyncRead + Unpin>(
+    reader: &mut R,
+    mut buffer: Vec<u8>,
+    wanted: usize,
+    exact: bool,
+) -> Result<Vec<u8>, Failure> {
     while buffer.len() < wanted {
         if more(reader, &mut buffer, wanted).await? == 0 {
             return if exact { Err(Failure::Truncated) } else { Ok(buffer) };
@@ -147,7 +166,11 @@ async fn plain<R: AsyncRead + Unpin>(reader: &mut R, mut buffer: Vec<u8>, wanted
     Ok(buffer)
 }
 
-async fn chunked<R: AsyncRead + Unpin>(reader: &mut R, mut buffer: Vec<u8>, answer: &mut Answer) -> Result<(), Failure> {
+async fn chunked<R: AsyncRead + Unpin>(
+    reader: &mut R,
+    mut buffer: Vec<u8>,
+    answer: &mut Answer,
+) -> Result<(), Failure> {
     loop {
         let size = match httparse::parse_chunk_size(&buffer) {
             Ok(httparse::Status::Complete((used, size))) => {

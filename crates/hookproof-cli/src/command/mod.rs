@@ -1,0 +1,39 @@
+//! One file for each subcommand.
+
+mod demo;
+mod send;
+mod sign;
+mod verify;
+
+use clap::Subcommand;
+
+use crate::failure::{Answer, Failure};
+
+/// What the program can do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Sign a body as a provider does and print the headers
+    Sign(sign::Sign),
+    /// Say whether a request is authentic
+    Verify(verify::Verify),
+    /// Send an event as a provider does, with its retries
+    Send(send::Send),
+    /// Play what every receiver has to survive against running receivers, and print one table
+    Demo(demo::Demo),
+}
+
+impl Command {
+    pub(crate) fn run(self) -> Result<Answer, Failure> {
+        match self {
+            Self::Sign(command) => command.run(),
+            Self::Verify(command) => command.run(),
+            Self::Send(command) => command.run(),
+            Self::Demo(command) => command.run(),
+        }
+    }
+}
+
+/// Runs something that waits for the network.
+fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(work)
+}
