@@ -5,8 +5,8 @@ use std::fmt;
 use base64ct::{Base64, Encoding};
 use zeroize::Zeroizing;
 
-use crate::Error;
 use crate::provider::{Alphabet, SecretEncoding, SecretForm};
+use crate::{Error, random};
 
 /// A secret as the provider shows it. It wipes itself and prints as its prefix.
 #[derive(Clone)]
@@ -37,6 +37,14 @@ impl SigningSecret {
             SecretEncoding::Base62 => Alphabet::Base62.text(used),
         };
         Self(Zeroizing::new(format!("{}{written}", form.prefix)))
+    }
+
+    /// A new secret in the provider's form, from the system's random numbers.
+    ///
+    /// # Errors
+    /// If the system has none.
+    pub fn fresh(form: &SecretForm) -> Result<Self, Error> {
+        Ok(Self::generate(form, &random::bytes(form.bytes)?))
     }
 
     /// The whole text. Show it once, when the secret is made, and sign with it; anything else wants [`SigningSecret::prefix`].

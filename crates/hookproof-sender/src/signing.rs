@@ -150,10 +150,9 @@ fn distort(
 
 /// The header that carries the signature: by its name, which every document gives it.
 fn signature_header(endpoint: &Endpoint, scheme: &Scheme) -> Result<String, Error> {
-    let names = endpoint.provider.wire.headers.iter().map(|field| &field.name);
+    let mut names = endpoint.provider.wire.headers.iter().map(|field| &field.name);
     names
-        .filter(|name| name.to_ascii_lowercase().ends_with("signature"))
-        .next_back()
+        .rfind(|name| name.to_ascii_lowercase().ends_with("signature"))
         .cloned()
         .ok_or_else(|| Error::invalid(format!("{} sends no signature", scheme.id())))
 }

@@ -1,8 +1,13 @@
 //! One file for each subcommand.
 
 mod demo;
+mod keygen;
+mod providers;
+mod scheme;
 mod send;
 mod sign;
+mod store;
+mod test;
 mod verify;
 
 use clap::Subcommand;
@@ -12,23 +17,38 @@ use crate::failure::{Answer, Failure};
 /// What the program can do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// List the providers, or tell what is known of one
+    Providers(providers::Providers),
     /// Sign a body as a provider does and print the headers
     Sign(sign::Sign),
     /// Say whether a request is authentic
     Verify(verify::Verify),
     /// Send an event as a provider does, with its retries
     Send(send::Send),
+    /// Send a provider's test event, once
+    Test(test::Test),
     /// Play what every receiver has to survive against running receivers, and print one table
     Demo(demo::Demo),
+    /// Work on scheme files
+    Scheme(scheme::SchemeCommand),
+    /// What a store needs
+    Store(store::Store),
+    /// Make a new secret
+    Keygen(keygen::Keygen),
 }
 
 impl Command {
     pub(crate) fn run(self) -> Result<Answer, Failure> {
         match self {
+            Self::Providers(command) => command.run(),
             Self::Sign(command) => command.run(),
             Self::Verify(command) => command.run(),
             Self::Send(command) => command.run(),
+            Self::Test(command) => command.run(),
             Self::Demo(command) => command.run(),
+            Self::Scheme(command) => command.run(),
+            Self::Store(command) => command.run(),
+            Self::Keygen(command) => command.run(),
         }
     }
 }
