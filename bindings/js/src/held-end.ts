@@ -5,16 +5,23 @@ import type { ServerResponse } from "node:http";
  * completed before the answer leaves. (`finish` would be too late, and never comes after a client has left.)
  */
 export class HeldEnd {
-  /** The status that the handler decided on, once it ends the response. */
+  /** Settles with the status that the handler decided on, once it ends the response. */
   readonly ended: Promise<number>;
   readonly #response: ServerResponse;
-  #end: ServerResponse["end"];
+  readonly #end: ServerResponse["end"];
+  readonly #freezes: boolean;
   #arguments: unknown[] | undefined;
+  #status = 0;
   #resolve!: (status: number) => void;
 
-  constructor(response: ServerResponse) {
+  /**
+   * @param freezes whether the end decides. If so, the head is fixed there, as it would be without us; if a promise
+   *   decides, it may still be rejected after the end, and the answer must then become another one.
+   */
+  constructor(response: ServerResponse, freezes: boolean) {
     this.#response = response;
     this.#end = response.end;
+    this.#freezes = freezes;
     this.ended = new Promise((resolve) => (this.#resolve = resolve));
     const held = this;
     response.end = function end(...args: unknown[]): ServerResponse {
@@ -23,9 +30,9 @@ export class HeldEnd {
     } as ServerResponse["end"];
   }
 
-  /** Whether the handler has ended the response. */
-  get isEnded(): boolean {
-    return this.#arguments !== undefined;
+  /** The status with which the handler ended the response, or 0 while it has not. */
+  get status(): number {
+    return this.#status;
   }
 
   /** Lets the end through, or every later one if none has come yet. */
@@ -34,12 +41,26 @@ export class HeldEnd {
     if (this.#arguments !== undefined) this.#end.apply(this.#response, this.#arguments as Parameters<ServerResponse["end"]>);
   }
 
+  /** Forgets what the handler answered; `false` if part of it has left, and the connection was cut instead. */
+  discard(): boolean {
+    const response = this.#response;
+    response.end = this.#end;
+    if (response.headersSent) {
+      response.destroy();
+      return false;
+    }
+    for (const name of response.getHeaderNames()) response.removeHeader(name);
+    response.statusCode = 200;
+    return true;
+  }
+
   #hold(args: unknown[]): void {
     // Of two ends the first counts, as without us: what an error handler adds afterwards cannot change the answer.
     if (this.#arguments !== undefined) return;
     this.#arguments = args;
-    this.#freezeHead(args[0]);
-    this.#resolve(this.#response.statusCode);
+    this.#status = this.#response.statusCode;
+    if (this.#freezes) this.#freezeHead(args[0]);
+    this.#resolve(this.#status);
   }
 
   // From here on `headersSent` is true and the status is fixed, exactly as if the end had gone through.

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { described, notRaw } from "./body.js";
-import { VerificationError } from "./errors.js";
+import { tooLarge } from "./limit.js";
 
 /** A Node request as frameworks hand it on: `body` and `rawBody` are what a parser before us may have left there. */
 export type NodeRequest = IncomingMessage & { body?: unknown; rawBody?: unknown; originalUrl?: string };
@@ -35,11 +35,6 @@ export async function readNodeBody(request: NodeRequest, limit: number, advice: 
   }
   if (declaredLength(request) > limit) throw tooLarge(limit);
   return read(request, limit);
-}
-
-/** The refusal of a body that is over the receiver's limit. */
-export function tooLarge(limit: number): VerificationError {
-  return new VerificationError("body_too_large", `the body is over the limit of ${limit} bytes (\`maxBody\`)`, 413);
 }
 
 function keptRaw(request: NodeRequest, body: Uint8Array, limit: number, advice: Advice): Uint8Array {

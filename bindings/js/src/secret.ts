@@ -1,5 +1,6 @@
 import { described } from "./body.js";
 import { ConfigurationError } from "./errors.js";
+import { Scheme } from "./scheme.js";
 
 /** A secret as engines take it. */
 export interface SecretParts {
@@ -71,9 +72,15 @@ export class Secret {
 }
 
 /** The secrets of a list or of one value, as engines take them. */
-export function secretParts(input: SecretInput): SecretParts[] {
+export function secretParts(input: SecretInput, source: string): SecretParts[] {
   const list = Array.isArray(input) ? input : [input];
-  return list.map((one) => (one instanceof Secret ? parts.get(one)! : { value: material(one) }));
+  return list.map((one) => normalized(one instanceof Secret ? parts.get(one)! : { value: material(one) }, source));
+}
+
+// Some schemes bring a secret to NFKD first. ASCII is its own; for the rest the host has the tables, and the engine none.
+function normalized(secret: SecretParts, source: string): SecretParts {
+  if (secret.value.every((byte) => byte < 0x80) || !Scheme.of(source).normalizes) return secret;
+  return { ...secret, value: encoder.encode(new TextDecoder().decode(secret.value).normalize("NFKD")) };
 }
 
 function material(value: unknown): Uint8Array {

@@ -1,0 +1,27 @@
+//! What the two JavaScript engines share: the core behind flat calls of numbers, texts and bytes.
+//!
+//! `bindings/node` and `bindings/wasm` differ in how a value crosses the boundary, and in nothing else. Objects stay
+//! here, in one table per kind and thread, and are known outside by a number; structured answers are JSON.
+
+mod about;
+mod memory;
+mod proof;
+mod receive;
+mod sign;
+mod table;
+mod verifier;
+
+pub use about::{describe, errors, schemes, store_texts};
+pub use hookproof::Error;
+pub use memory::{memory_store, memory_claim, memory_complete, memory_extend, memory_forget, memory_release};
+pub use receive::{about_receiver, begin, receiver, refuse, step};
+pub use sign::sign;
+pub use table::Kind;
+pub use verifier::{Reading, about, body, facts, items, key, refusal, signed, verifier, verify};
+
+/// Forgets an object, once nothing outside knows its number any more.
+pub fn drop_handle(kind: u8, handle: u32) {
+    if let Some(kind) = Kind::from_number(kind) {
+        kind.forget(handle);
+    }
+}

@@ -1,0 +1,199 @@
+use std::{borrow::Cow, cell::RefCell};
+
+use hookproof::{Delivery, Error, ErrorKind, Headers, Options, Request, Secret, Verifier};
+use serde_json::{Value, json};
+
+use crate::{
+    about::{coverage, scheme},
+    proof::{pack, unpack},
+    table::VERIFIERS,
+};
+
+/// What one call reads of a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading<'a> {
+    /// The body's bytes.
+    pub body: &'a [u8],
+    /// The values of the verifier's header names, in their order, a line feed between them; an absent one is empty.
+    pub head: &'a str,
+    /// The method, if the caller knows it.
+    pub method: Option<&'a str>,
+    /// The URL, if the caller knows it.
+    pub url: Option<&'a str>,
+}
+
+/// Values that the host has picked in the order of the names.
+pub(crate) struct Picked<'a>(Vec<&'a [u8]>);
+
+impl Headers for Picked<'_> {
+    fn value(&self, place: usize, _: &str) -> Option<Cow<'_, [u8]>> {
+        self.0.get(place).map(|value| Cow::Borrowed(*value))
+    }
+}
+
+impl<'a> Reading<'a> {
+    pub(crate) fn headers(&self) -> Picked<'a> {
+        Picked(self.head.split('\n').map(str::as_bytes).collect())
+    }
+
+    pub(crate) fn request<'r>(&self, headers: &'r Picked<'r>) -> Request<'r>
+    where
+        'a: 'r,
+    {
+        let request = Request::new(headers, self.body);
+        let request = self.method.map_or(request, |method| request.method(method));
+        self.url.map_or(request, |url| request.url(url))
+    }
+}
+
+/// A verifier. `secrets` is their bytes one after the other, and `parts` says of each `{length, name, not_before, not_after}`.
+pub fn verifier(source: &str, secrets: &[u8], parts: &str, options: &str) -> Result<u32, Error> {
+    let options = Options::from_value(&parsed(options)?)?;
+    let verifier = Verifier::with_options(scheme(source)?, split(secrets, &parsed(parts)?)?, options)?;
+    Ok(VERIFIERS.with_borrow_mut(|table| table.insert(verifier)))
+}
+
+pub(crate) fn parsed(json: &str) -> Result<Value, Error> {
+    serde_json::from_str(json).map_err(|error| Error::new(ErrorKind::InternalError, format!("the engine got no JSON: {error}")))
+}
+
+pub(crate) fn split(mut bytes: &[u8], parts: &Value) -> Result<Vec<Secret>, Error> {
+    let parts = parts.as_array().map(Vec::as_slice).unwrap_or_default();
+    parts
+        .iter()
+        .map(|part| {
+            let number = |field: &str| part.get(field).and_then(Value::as_i64);
+            let length = number("length").and_then(|length| usize::try_from(length).ok()).unwrap_or_default();
+            let (one, rest) = bytes.split_at_checked(length).unwrap_or((bytes, &[]));
+            bytes = rest;
+            let secret = Secret::new(one)?.valid(number("not_before"), number("not_after"));
+            Ok(match part.get("name").and_then(Value::as_str) {
+                Some(name) => secret.named(name),
+                None => secret,
+            })
+        })
+        .collect()
+}
+
+/// What a host has to know of a verifier.
+pub fn about(verifier: u32) -> Result<String, Error> {
+    VERIFIERS.with_borrow(|table| {
+        let verifier = table.get(verifier)?;
+        Ok(json!({
+            "scheme": verifier.scheme().id(),
+            "coverage": coverage(verifier.scheme()),
+            "header_names": verifier.header_names(),
+            "max_body": verifier.max_body(),
+            "warnings": verifier.warnings(),
+        })
+        .to_string())
+    })
+}
+
+thread_local! {
+    /// Why the last request was refused. A refusal crosses as a number; its text follows only if somebody asks.
+    static REFUSAL: RefCell<Option<Error>> = const { RefCell::new(None) };
+}
+
+/// A proof as a number, which the other calls about this request take; or -1 minus the place in [`crate::errors`].
+pub fn verify(verifier: u32, reading: Reading<'_>, now: f64) -> f64 {
+    let verdict = VERIFIERS.with_borrow(|table| judged(table.get(verifier)?, reading, seconds(now), |_, proof| proof));
+    match verdict {
+        Ok(proof) => proof,
+        Err(error) => {
+            let place = ErrorKind::ALL.iter().position(|kind| *kind == error.kind()).unwrap_or_default();
+            REFUSAL.set(Some(error));
+            #[expect(clippy::cast_precision_loss, reason = "there are a few dozen kinds")]
+            let place = place as f64;
+            -1.0 - place
+        }
+    }
+}
+
+/// Judges a request, and reads what it proves together with the proof as a number.
+pub(crate) fn judged<T>(
+    verifier: &Verifier,
+    reading: Reading<'_>,
+    now: i64,
+    read: impl FnOnce(&Delivery<'_>, f64) -> T,
+) -> Result<T, Error> {
+    let headers = reading.headers();
+    let decoded = verifier.decode(&reading.request(&headers))?;
+    let body = decoded.as_deref().unwrap_or(reading.body);
+    let proof = verifier.prove(&Reading { body, ..reading }.request(&headers), now)?;
+    let packed = pack(proof.secret(), proof.timestamp());
+    Ok(read(&verifier.deliver(proof, body), packed))
+}
+
+/// Seconds from a host's number.
+#[expect(clippy::cast_possible_truncation, reason = "a time beyond 64 bits is as far away as any")]
+pub(crate) fn seconds(now: f64) -> i64 {
+    now as i64
+}
+
+/// `status message` of the last request that was refused.
+pub fn refusal() -> String {
+    REFUSAL.with_borrow(|error| error.as_ref().map_or_else(String::new, |error| format!("{} {error}", error.status())))
+}
+
+/// Puts together again what a proof is about, without another MAC.
+pub(crate) fn recalled<T>(
+    verifier: u32,
+    reading: Reading<'_>,
+    proof: f64,
+    read: impl FnOnce(&Delivery<'_>) -> Result<T, Error>,
+) -> Result<T, Error> {
+    VERIFIERS.with_borrow(|table| {
+        let verifier = table.get(verifier)?;
+        let headers = reading.headers();
+        let decoded = verifier.decode(&reading.request(&headers))?;
+        let body = decoded.as_deref().unwrap_or(reading.body);
+        let (secret, timestamp) = unpack(proof);
+        let request = Reading { body, ..reading }.request(&headers);
+        let proof = verifier.recall(&request, secret, timestamp)?;
+        read(&verifier.deliver(proof, body))
+    })
+}
+
+/// What the request says that `proof` is about: `{id, event_type, timestamp, secret_name}`.
+pub fn facts(verifier: u32, reading: Reading<'_>, proof: f64) -> Result<String, Error> {
+    recalled(verifier, reading, proof, |delivery| Ok(facts_of(delivery).to_string()))
+}
+
+fn facts_of(delivery: &Delivery<'_>) -> Value {
+    json!({
+        "id": delivery.id(),
+        "event_type": delivery.event_type(),
+        "timestamp": delivery.timestamp(),
+        "secret_name": delivery.secret_name(),
+    })
+}
+
+/// The dedup key in a scope, if anything that is signed identifies the delivery.
+pub fn key(verifier: u32, reading: Reading<'_>, proof: f64, scope: &str) -> Result<Option<Vec<u8>>, Error> {
+    recalled(verifier, reading, proof, |delivery| Ok(delivery.key(scope).map(|key| key.0.to_vec())))
+}
+
+/// The bytes that were signed, where they are not the body as it came: it was compressed.
+pub fn body(verifier: u32, reading: Reading<'_>) -> Result<Option<Vec<u8>>, Error> {
+    VERIFIERS.with_borrow(|table| table.get(verifier)?.decode(&reading.request(&reading.headers())))
+}
+
+/// What the signature covers, where that is not the whole body.
+pub fn signed(verifier: u32, reading: Reading<'_>, proof: f64) -> Result<Option<Vec<u8>>, Error> {
+    recalled(verifier, reading, proof, |delivery| Ok(delivery.signed().map(<[u8]>::to_vec)))
+}
+
+/// The events of a batch: `[{id, json, key}, ...]`, the key in hexadecimal.
+pub fn items(verifier: u32, reading: Reading<'_>, proof: f64, scope: &str) -> Result<String, Error> {
+    recalled(verifier, reading, proof, |delivery| {
+        let items = delivery.items(scope)?;
+        let rows = items.iter().map(|item| json!({ "id": item.id, "json": item.json, "key": item.key().map(|key| hex(&key.0)) }));
+        Ok(rows.collect::<Value>().to_string())
+    })
+}
+
+/// Bytes in answers that are JSON.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

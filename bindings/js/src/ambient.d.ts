@@ -1,0 +1,12 @@
+declare module "*.wasm" {
+  const module: WebAssembly.Module;
+  export default module;
+}
+declare module "*.wasm?module" {
+  const module: WebAssembly.Module;
+  export default module;
+}
+declare module "*/load.cjs" {
+  const native: { load(): unknown; triple(): string };
+  export default native;
+}

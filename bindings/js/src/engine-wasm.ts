@@ -1,0 +1,14 @@
+import { Engine } from "./engine.js";
+import { createGlue } from "./glue.js";
+
+/** The WebAssembly engine on a compiled module: an instance is made when it is first needed, and anew after a trap. */
+export function wasmEngine(module: WebAssembly.Module): Engine {
+  return new Engine({
+    kind: "wasm",
+    functions() {
+      const glue = createGlue();
+      glue.initSync({ module });
+      return glue;
+    },
+  });
+}

@@ -1,0 +1,1 @@
+export { loadNative as load } from "../engine-native.js";

@@ -1,0 +1,54 @@
+/** Express, and what takes Express middleware: Connect, NestJS (also with `rawBody: true`), Polka. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Claim } from "./claim.js";
+import type { Delivery } from "./delivery.js";
+import type { NodeRequest } from "./incoming.js";
+import { serve, type NodeHandler } from "./node-server.js";
+import type { Receiver } from "./receiver.js";
+
+declare global {
+  namespace Express {
+    interface Request {
+      /** The proof that the request is authentic, fresh and new; there behind `receive(receiver)`. */
+      delivery: Delivery;
+      /** The claim on it: its fence, and `completeIn` for a transaction. */
+      claim?: Claim | undefined;
+    }
+  }
+}
+
+/** What Express calls. */
+export type Middleware<Req, Res> = (request: Req, response: Res, next: (error?: unknown) => void) => void;
+
+/**
+ * Verifies and claims; the handlers behind it run for fresh deliveries only, with `req.delivery`.
+ *
+ * It reads the body itself: mount it above `express.json()`, or take `express.raw({ type: () => true, inflate: false })`.
+ * The claim is settled when the response is ended: with 2xx it is completed before the answer leaves, otherwise released,
+ * so that the sender's retry runs again.
+ */
+export function receive(receiver: Receiver): Middleware<IncomingMessage, ServerResponse>;
+/**
+ * Verifies, claims, and runs `handler` for fresh deliveries; settled by its promise. If it sends nothing, the answer is
+ * 200. If it throws, the claim is released and the error goes to Express.
+ */
+export function receive<Req extends IncomingMessage = IncomingMessage, Res extends ServerResponse = ServerResponse>(
+  receiver: Receiver,
+  handler: NodeHandler<Req, Res>,
+): Middleware<Req, Res>;
+export function receive(receiver: Receiver, handler?: NodeHandler<NodeRequest, ServerResponse>): Middleware<NodeRequest, ServerResponse> {
+  return (request, response, next) => {
+    const chain = (delivery: Delivery, claim: Claim | undefined) => {
+      Object.assign(request, { delivery, claim });
+      next();
+    };
+    serve(receiver, request, response, ADVICE, handler, chain).then((thrown) => thrown && next(thrown.error), next);
+  };
+}
+
+const ADVICE = {
+  parsed:
+    "mount the webhook's route above `express.json()`, `express.text()`, `express.urlencoded()` and `bodyParser`, or let " +
+    "`express.raw({ type: () => true, inflate: false })` be its parser",
+  inflated: "pass `inflate: false` to `express.raw()`, or leave the body to `receive`",
+};

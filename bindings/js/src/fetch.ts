@@ -1,0 +1,106 @@
+/** Every runtime with `Request` and `Response`: Workers, Next route handlers, Deno, Bun, SvelteKit, Hono. */
+import { notRaw } from "./body.js";
+import type { Claim } from "./claim.js";
+import type { Delivery } from "./delivery.js";
+import { LeaseLost } from "./errors.js";
+import { tooLarge } from "./limit.js";
+import { drive, type Answer, type Incoming } from "./receive.js";
+import type { Receiver } from "./receiver.js";
+
+/** What a runtime may hand on to keep work alive after the answer: a Worker's `ctx`. */
+export interface Context {
+  waitUntil?(promise: Promise<unknown>): void;
+}
+
+/** What runs for a fresh delivery. Its answer is the response it returns, or 200 if it returns none. */
+export type Handler<Env, Ctx> = (
+  delivery: Delivery,
+  request: Request,
+  env: Env,
+  ctx: Ctx,
+  claim: Claim | undefined,
+) => Response | void | Promise<Response | void>;
+
+/**
+ * A fetch handler that verifies, claims, runs `handler` and settles by its promise.
+ *
+ * ```ts
+ * export default { fetch: receive(receiver, async (delivery) => { console.log(delivery.eventType); }) };
+ * ```
+ *
+ * A response of the handler is read whole before the claim is completed: if its stream breaks, the delivery was not
+ * handled. If the handler throws, the claim is released and the answer is 500.
+ */
+export function receive<Env = unknown, Ctx = unknown>(
+  receiver: Receiver,
+  handler: Handler<Env, Ctx>,
+): (request: Request, env?: Env, ctx?: Ctx) => Promise<Response> {
+  return (request, env, ctx) => {
+    const answer = serve(receiver, request, (delivery, claim) => handler(delivery, request, env as Env, ctx as Ctx, claim));
+    // A client that leaves takes the event with it, unless somebody waits: the claim has to be settled all the same.
+    const waitUntil = (ctx as Context | undefined)?.waitUntil;
+    if (typeof waitUntil === "function") waitUntil.call(ctx, answer.catch(() => undefined));
+    return answer;
+  };
+}
+
+/** Serves one request; adapters of frameworks on top of fetch share it. */
+export async function serve(
+  receiver: Receiver,
+  request: Request,
+  handler: (delivery: Delivery, claim: Claim | undefined) => Response | void | Promise<Response | void>,
+): Promise<Response> {
+  let own: Response | undefined;
+  const { answer, thrown } = await drive(receiver, () => toRequest(receiver, request), async (delivery, claim) => {
+    const response = await handler(delivery, claim);
+    own = response === undefined ? new Response(null, { status: 200 }) : await whole(response);
+    return own.status;
+  });
+  // The framework of a fetch handler is nobody: what the handler threw is shown here, and answered by the kernel.
+  if (thrown !== undefined && !(thrown.error instanceof LeaseLost)) console.error("hookproof: the handler failed", thrown.error);
+  return answer.status === null ? own! : toResponse(answer, answer.status);
+}
+
+async function toRequest(receiver: Receiver, request: Request): Promise<Incoming> {
+  return { headers: request.headers, body: await read(request, receiver.maxBody), method: request.method, url: request.url };
+}
+
+function toResponse(answer: Answer, status: number): Response {
+  const headers = answer.headers.map(([name, value]): [string, string] => [name, value]);
+  return new Response(answer.body === "" ? null : answer.body, { status, headers });
+}
+
+async function read(request: Request, limit: number): Promise<Uint8Array> {
+  if (request.bodyUsed) {
+    throw notRaw("something read the request's body before the webhook was verified: call `receive` first, or read a `request.clone()`");
+  }
+  const declared = request.headers.get("content-length");
+  if (declared !== null && /^[0-9]{1,15}$/.test(declared) && Number(declared) > limit) throw tooLarge(limit);
+  if (request.body === null) return new Uint8Array(0);
+  const reader = request.body.getReader();
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    length += value.byteLength;
+    if (length > limit) {
+      reader.cancel().catch(() => undefined);
+      throw tooLarge(limit);
+    }
+    chunks.push(value);
+  }
+  if (chunks.length === 1) return chunks[0]!;
+  const body = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    body.set(chunk, at);
+    at += chunk.byteLength;
+  }
+  return body;
+}
+
+async function whole(response: Response): Promise<Response> {
+  if (response.body === null) return response;
+  return new Response(await response.arrayBuffer(), response);
+}

@@ -1,0 +1,70 @@
+/**
+ * The functions of an engine, the same in the native and the WebAssembly one: they convert in, call the core, and
+ * convert out. Objects are numbers, structured answers JSON, and the four values after an object that reads a request
+ * are those of `Reading`.
+ */
+export interface Functions {
+  errors(): string;
+  schemes(): string[];
+  storeTexts(): string;
+  describe(source: string): string;
+  dropHandle(kind: number, handle: number): void;
+
+  verifier(source: string, secrets: Uint8Array, parts: string, options: string): number;
+  about(verifier: number): string;
+  verify(verifier: number, body: Uint8Array, head: string, method: string | undefined, url: string | undefined, now: number): number;
+  refusal(): string;
+  facts(verifier: number, body: Uint8Array, head: string, method: string | undefined, url: string | undefined, proof: number): string;
+  key(
+    verifier: number,
+    body: Uint8Array,
+    head: string,
+    method: string | undefined,
+    url: string | undefined,
+    proof: number,
+    scope: string,
+  ): Uint8Array | null | undefined;
+  body(verifier: number, body: Uint8Array, head: string, method: string | undefined, url: string | undefined): Uint8Array | null | undefined;
+  signed(
+    verifier: number,
+    body: Uint8Array,
+    head: string,
+    method: string | undefined,
+    url: string | undefined,
+    proof: number,
+  ): Uint8Array | null | undefined;
+  items(
+    verifier: number,
+    body: Uint8Array,
+    head: string,
+    method: string | undefined,
+    url: string | undefined,
+    proof: number,
+    scope: string,
+  ): string;
+
+  sign(source: string, secret: Uint8Array, parts: string, options: string, body: Uint8Array, message: string): string;
+
+  receiver(verifier: number, deduplicates: boolean): number;
+  aboutReceiver(receiver: number): string;
+  begin(
+    receiver: number,
+    body: Uint8Array,
+    head: string,
+    method: string | undefined,
+    url: string | undefined,
+    scope: string,
+    token: Uint8Array,
+    now: number,
+    nowMs: number,
+  ): string;
+  step(reception: number, event: string, number: number, bodyHash: Uint8Array): string;
+  refuse(receiver: number, code: string, message: string): string;
+
+  memoryStore(capacity: number): number;
+  memoryClaim(store: number, key: Uint8Array, token: Uint8Array, bodyHash: Uint8Array, leaseMs: number, nowMs: number): string;
+  memoryComplete(store: number, key: Uint8Array, token: Uint8Array, retentionMs: number, nowMs: number): boolean;
+  memoryRelease(store: number, key: Uint8Array, token: Uint8Array): boolean;
+  memoryExtend(store: number, key: Uint8Array, token: Uint8Array, leaseMs: number, nowMs: number): boolean;
+  memoryForget(store: number, key: Uint8Array, nowMs: number): boolean;
+}

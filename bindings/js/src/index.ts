@@ -1,0 +1,14 @@
+export type { BodyInput } from "./body.js";
+export { Claim } from "./claim.js";
+export { Delivery, type Item } from "./delivery.js";
+export { engine } from "./engine.js";
+export { ConfigurationError, LeaseLost, VerificationError, type ConfigurationCode, type ErrorCode, type VerificationCode } from "./errors.js";
+export type { HeadersInput, HeaderValue } from "./headers.js";
+export type { Outcome } from "./outcome.js";
+export { Receiver, type ReceiverOptions } from "./receiver.js";
+export { Scheme, type SchemeDefinition, type SchemeInput } from "./scheme.js";
+export { Secret, type SecretInput, type SecretOptions } from "./secret.js";
+export { Signer, type Message, type Signed } from "./signer.js";
+export type { Awaitable, ClaimAnswer, Store } from "./store.js";
+export { MemoryStore, type MemoryStoreOptions } from "./stores/memory.js";
+export { Verifier, type VerifierOptions, type VerifyOptions } from "./verifier.js";

@@ -1,0 +1,77 @@
+import type { ServerResponse } from "node:http";
+import type { Claim } from "./claim.js";
+import type { Delivery } from "./delivery.js";
+import { LeaseLost } from "./errors.js";
+import { HeldEnd } from "./held-end.js";
+import { ClientGone, readNodeBody, type Advice, type NodeRequest } from "./incoming.js";
+import { drive, type Answer, type Incoming } from "./receive.js";
+import type { Receiver } from "./receiver.js";
+
+/** What runs for a fresh delivery, on Node's request and response. */
+export type NodeHandler<Req, Res> = (delivery: Delivery, request: Req, response: Res, claim: Claim | undefined) => unknown;
+
+/**
+ * Serves one request. With `next` instead of a handler, what ends the response decides; otherwise the handler's promise.
+ *
+ * @returns what the handler threw, in a box, if the framework is to answer; `undefined` if the answer is on its way.
+ */
+export async function serve<Req extends NodeRequest, Res extends ServerResponse>(
+  receiver: Receiver,
+  request: Req,
+  response: Res,
+  advice: Advice,
+  handler: NodeHandler<Req, Res> | undefined,
+  next?: (delivery: Delivery, claim: Claim | undefined) => void,
+): Promise<{ error: unknown } | undefined> {
+  let held: HeldEnd | undefined;
+  const result = await drive(
+    receiver,
+    () => toRequest(receiver, request, advice),
+    async (delivery, claim) => {
+      held = new HeldEnd(response, handler === undefined);
+      if (handler === undefined) {
+        next!(delivery, claim);
+        return held.ended;
+      }
+      await handler(delivery, request, response, claim);
+      return held.status || response.statusCode;
+    },
+  ).catch((error: unknown) => {
+    if (error instanceof ClientGone) return undefined;
+    throw error;
+  });
+  if (result === undefined) return undefined;
+  const { answer, thrown } = result;
+  if (answer.status === null) {
+    held!.release();
+    if (held!.status === 0) response.end();
+    return undefined;
+  }
+  // The claim was released, or is another's: what the handler may have answered before it failed must not leave.
+  if (held !== undefined && !held.discard()) return undefined;
+  if (thrown !== undefined && !(thrown.error instanceof LeaseLost)) return thrown;
+  toResponse(answer, answer.status, response, request);
+  return undefined;
+}
+
+async function toRequest(receiver: Receiver, request: NodeRequest, advice: Advice): Promise<Incoming> {
+  const body = await readNodeBody(request, receiver.maxBody, advice);
+  return { headers: request.headers, body, method: request.method, url: absoluteUrl(request) };
+}
+
+function toResponse(answer: Answer, status: number, response: ServerResponse, request: NodeRequest): void {
+  if (response.headersSent || response.destroyed) return;
+  response.statusCode = status;
+  for (const [name, value] of answer.headers) response.setHeader(name, value);
+  // What was not read of a refused body would be read and thrown away on a connection that stays open.
+  if (!request.readableEnded && !request.complete) response.setHeader("connection", "close");
+  response.end(answer.body);
+}
+
+// Only as true as the request's own words: behind a proxy that rewrites them, `publicUrl` says what the provider called.
+function absoluteUrl(request: NodeRequest & { protocol?: unknown }): string {
+  const path = request.originalUrl ?? request.url ?? "/";
+  const encrypted = (request.socket as { encrypted?: boolean } | undefined)?.encrypted === true;
+  const protocol = typeof request.protocol === "string" ? request.protocol : encrypted ? "https" : "http";
+  return `${protocol}://${request.headers.host ?? ""}${path}`;
+}

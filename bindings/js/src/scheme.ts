@@ -1,0 +1,109 @@
+import { core } from "./engine.js";
+import { ConfigurationError } from "./errors.js";
+import { described } from "./body.js";
+
+/** A scheme as one writes it: the structure of a scheme file, as a plain object. */
+export interface SchemeDefinition {
+  readonly id: string;
+  readonly [field: string]: unknown;
+}
+
+/** A built-in scheme's id, a scheme as an object, or a {@link Scheme}. */
+export type SchemeInput = string | SchemeDefinition | Scheme;
+
+interface Description {
+  readonly id: string;
+  readonly title: string;
+  readonly docs: string;
+  readonly note: string;
+  readonly evidence: "published" | "third-party" | "computed" | "none";
+  readonly coverage: "body" | "partial" | "none";
+  readonly exposure: readonly string[];
+  readonly normalizes: boolean;
+}
+
+/** How one provider signs: data, built in or a user's own. */
+export class Scheme {
+  readonly #source: string;
+  readonly #description: Description;
+
+  private constructor(source: string) {
+    this.#source = source;
+    this.#description = JSON.parse(core().call((functions) => functions.describe(source))) as Description;
+  }
+
+  /**
+   * A built-in scheme.
+   * @throws ConfigurationError `scheme_unknown`, which names the closest one.
+   */
+  static named(id: string): Scheme {
+    return Scheme.of(id);
+  }
+
+  /**
+   * A scheme from a built-in id, from an object, or from JSON text.
+   * @throws ConfigurationError `scheme_unknown`, or `scheme_invalid`, which names the field.
+   */
+  static of(input: SchemeInput): Scheme {
+    return input instanceof Scheme ? input : new Scheme(schemeSource(input));
+  }
+
+  /** The ids of the built-in schemes. */
+  static names(): string[] {
+    return core().call((functions) => functions.schemes());
+  }
+
+  /** Lower-case letters, digits and `-`; part of every dedup key. */
+  get id(): string {
+    return this.#description.id;
+  }
+  /** The provider's name. */
+  get title(): string {
+    return this.#description.title;
+  }
+  /** Where the format comes from. */
+  get docs(): string {
+    return this.#description.docs;
+  }
+  /** One sentence that a user should know, or an empty text. */
+  get note(): string {
+    return this.#description.note;
+  }
+  /** Where its vectors come from; only `published` is called verified. */
+  get evidence(): Description["evidence"] {
+    return this.#description.evidence;
+  }
+  /** What the signature covers. */
+  get coverage(): Description["coverage"] {
+    return this.#description.coverage;
+  }
+
+  /** What somebody who captured one request could still change, one sentence each. */
+  get exposure(): readonly string[] {
+    return this.#description.exposure;
+  }
+
+  /** @internal Whether secrets are brought to NFKD first, for which the host has the tables. */
+  get normalizes(): boolean {
+    return this.#description.normalizes;
+  }
+
+  /** @internal */
+  get source(): string {
+    return this.#source;
+  }
+}
+
+/** A scheme as engines take it: an id, or JSON. */
+export function schemeSource(input: SchemeInput): string {
+  if (input instanceof Scheme) return input.source;
+  if (typeof input === "string") return input;
+  if (typeof input !== "object" || input === null || Array.isArray(input)) {
+    throw new ConfigurationError("scheme_invalid", `the scheme is ${described(input)}: pass a provider's id or a scheme as an object`);
+  }
+  try {
+    return JSON.stringify(input);
+  } catch {
+    throw new ConfigurationError("scheme_invalid", "the scheme cannot be written as JSON: is there a cycle in it?");
+  }
+}

@@ -1,0 +1,121 @@
+import { bodyBytes, type BodyInput } from "./body.js";
+import { delivered, type Delivery, type Judged } from "./delivery.js";
+import { core, joinedSecrets, type Handle, type Reading } from "./engine.js";
+import { ConfigurationError } from "./errors.js";
+import { head, type HeadersInput } from "./headers.js";
+import { optionsJson } from "./options.js";
+import { schemeSource, type SchemeInput } from "./scheme.js";
+import { secretParts, type SecretInput } from "./secret.js";
+
+/** Options of a verification. The core knows their ranges; a wrong one is `option_invalid` and is named. */
+export interface VerifierOptions {
+  /** How old or how far ahead a signed time may be, in whole seconds from 1 to 86,400. Default: the scheme's, mostly 300. */
+  readonly tolerance?: number | undefined;
+  /** The most bytes that a body may have. Default: the scheme's, mostly 1 MiB. */
+  readonly maxBody?: number | undefined;
+  /** The address that the provider calls, where a proxy hides it: an origin, or a whole URL. */
+  readonly publicUrl?: string | undefined;
+  /** Values that the scheme needs besides the secret. */
+  readonly config?: Readonly<Record<string, string>> | undefined;
+  /** Takes a scheme whose signature is a bare digest. */
+  readonly allowLegacy?: boolean | undefined;
+  /** What identifies a delivery: `auto` (default) is the id if it is signed, otherwise SHA-256 of the body. */
+  readonly identity?: "auto" | "id" | "body" | undefined;
+  /** The closed list of event types that are expected: an unsigned type then counts towards the identity. */
+  readonly events?: readonly string[] | undefined;
+}
+
+/** What a scheme may sign besides headers and body, and the time to judge by. */
+export interface VerifyOptions {
+  readonly method?: string | undefined;
+  /** The URL as the provider called it. */
+  readonly url?: string | undefined;
+  /** Unix seconds, whole. Default: the clock's. */
+  readonly now?: number | undefined;
+}
+
+/** What the core says about a verifier. */
+interface About {
+  readonly scheme: string;
+  readonly coverage: "body" | "partial" | "none";
+  readonly header_names: readonly string[];
+  readonly max_body: number;
+  readonly warnings: readonly string[];
+}
+
+/**
+ * A scheme, secrets and limits: decides whether a request is authentic and fresh. Immutable; use one for all requests.
+ *
+ * ```ts
+ * const verifier = new Verifier("standard-webhooks", process.env.WEBHOOK_SECRET);
+ * const delivery = verifier.verify(body, request.headers);
+ * ```
+ */
+export class Verifier {
+  readonly #handle: Handle;
+  readonly #about: About;
+
+  /**
+   * @throws ConfigurationError for a wrong scheme, secret or option: at start, never for a request.
+   */
+  constructor(scheme: SchemeInput, secret: SecretInput, options?: VerifierOptions) {
+    const source = schemeSource(scheme);
+    const { bytes, parts } = joinedSecrets(secretParts(secret, source));
+    const json = optionsJson(options);
+    const engine = core();
+    this.#handle = engine.hold("verifier", (functions) => functions.verifier(source, bytes, parts, json));
+    const number = engine.number(this.#handle);
+    this.#about = JSON.parse(engine.call((functions) => functions.about(number))) as About;
+  }
+
+  /** The scheme's id. */
+  get provider(): string {
+    return this.#about.scheme;
+  }
+
+  /** The most bytes that a body may have. */
+  get maxBody(): number {
+    return this.#about.max_body;
+  }
+
+  /** What the user should know about the secrets and options, such as quotes that count as part of a secret. */
+  get warnings(): readonly string[] {
+    return this.#about.warnings;
+  }
+
+  /**
+   * The proof that a request is authentic and fresh.
+   *
+   * `body` is the bytes as they came (text is taken as UTF-8) and must not change while the delivery is used.
+   * @throws VerificationError with the reason as `code`.
+   */
+  verify<T = unknown>(body: BodyInput, headers: HeadersInput, options?: VerifyOptions): Delivery<T> {
+    const engine = core();
+    const request = this.read(body, headers, options);
+    const proof = engine.verify(this.#handle, request, second(options?.now));
+    if (proof < 0) throw engine.refusal(proof);
+    return delivered(this.judged(request, proof));
+  }
+
+  /** @internal What the engine reads of a request. */
+  read(body: unknown, headers: unknown, options: { readonly method?: string | undefined; readonly url?: string | undefined } | undefined): Reading {
+    const bytes = bodyBytes(body);
+    return { body: bytes, head: head(headers, this.#about.header_names), method: options?.method, url: options?.url };
+  }
+
+  /** @internal */
+  judged(request: Reading, proof: number): Judged {
+    return { verifier: this.#handle, provider: this.#about.scheme, coverage: this.#about.coverage, request, proof };
+  }
+
+  /** @internal */
+  get handle(): Handle {
+    return this.#handle;
+  }
+}
+
+function second(now: unknown): number {
+  if (now === undefined) return Math.floor(Date.now() / 1000);
+  if (typeof now === "number" && Number.isSafeInteger(now)) return now;
+  throw new ConfigurationError("option_invalid", "`now` is not a whole number of Unix seconds");
+}

@@ -1,0 +1,203 @@
+//! The WebAssembly engine: the same free functions as the native one.
+//!
+//! Each one is the function of the same name in `hookproof_engine`. A panic is a trap here, after which the instance is
+//! in no known state: the package makes a new one, and builds its objects in it anew.
+#![allow(missing_docs, reason = "documented in `hookproof_engine`")]
+#![allow(clippy::needless_pass_by_value, reason = "what JavaScript passes is converted into owned values")]
+
+use hookproof_engine::{self as engine, Reading};
+use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
+
+type Result<T> = core::result::Result<T, JsValue>;
+
+/// `code message`: an object with two properties would take more code than the functions themselves.
+fn thrown(error: engine::Error) -> JsValue {
+    JsValue::from_str(&format!("{} {error}", error.code()))
+}
+
+fn reading<'a>(body: &'a [u8], head: &'a str, method: &'a Option<String>, url: &'a Option<String>) -> Reading<'a> {
+    Reading { body, head, method: method.as_deref(), url: url.as_deref() }
+}
+
+#[wasm_bindgen]
+pub fn errors() -> String {
+    engine::errors()
+}
+
+#[wasm_bindgen]
+pub fn schemes() -> Vec<String> {
+    engine::schemes()
+}
+
+#[wasm_bindgen(js_name = storeTexts)]
+pub fn store_texts() -> String {
+    engine::store_texts()
+}
+
+#[wasm_bindgen]
+pub fn describe(source: &str) -> Result<String> {
+    engine::describe(source).map_err(thrown)
+}
+
+#[wasm_bindgen]
+pub fn verifier(source: &str, secrets: &[u8], parts: &str, options: &str) -> Result<u32> {
+    engine::verifier(source, secrets, parts, options).map_err(thrown)
+}
+
+#[wasm_bindgen]
+pub fn about(verifier: u32) -> Result<String> {
+    engine::about(verifier).map_err(thrown)
+}
+
+#[wasm_bindgen(js_name = dropHandle)]
+pub fn drop_handle(kind: u8, handle: u32) {
+    engine::drop_handle(kind, handle);
+}
+
+#[wasm_bindgen]
+pub fn verify(verifier: u32, body: &[u8], head: &str, method: Option<String>, url: Option<String>, now: f64) -> f64 {
+    engine::verify(verifier, reading(body, head, &method, &url), now)
+}
+
+#[wasm_bindgen]
+pub fn refusal() -> String {
+    engine::refusal()
+}
+
+#[wasm_bindgen]
+pub fn facts(
+    verifier: u32,
+    body: &[u8],
+    head: &str,
+    method: Option<String>,
+    url: Option<String>,
+    proof: f64,
+) -> Result<String> {
+    engine::facts(verifier, reading(body, head, &method, &url), proof).map_err(thrown)
+}
+
+#[wasm_bindgen]
+pub fn key(
+    verifier: u32,
+    body: &[u8],
+    head: &str,
+    method: Option<String>,
+    url: Option<String>,
+    proof: f64,
+    scope: &str,
+) -> Result<Option<Vec<u8>>> {
+    engine::key(verifier, reading(body, head, &method, &url), proof, scope).map_err(thrown)
+}
+
+#[wasm_bindgen]
+pub fn body(
+    verifier: u32,
+    body: &[u8],
+    head: &str,
+    method: Option<String>,
+    url: Option<String>,
+) -> Result<Option<Vec<u8>>> {
+    engine::body(verifier, reading(body, head, &method, &url)).map_err(thrown)
+}
+
+#[wasm_bindgen]
+pub fn signed(
+    verifier: u32,
+    body: &[u8],
+    head: &str,
+    method: Option<String>,
+    url: Option<String>,
+    proof: f64,
+) -> Result<Option<Vec<u8>>> {
+    engine::signed(verifier, reading(body, head, &method, &url), proof).map_err(thrown)
+}
+
+#[wasm_bindgen]
+pub fn items(
+    verifier: u32,
+    body: &[u8],
+    head: &str,
+    method: Option<String>,
+    url: Option<String>,
+    proof: f64,
+    scope: &str,
+) -> Result<String> {
+    engine::items(verifier, reading(body, head, &method, &url), proof, scope).map_err(thrown)
+}
+
+#[wasm_bindgen]
+pub fn sign(source: &str, secret: &[u8], parts: &str, options: &str, body: &[u8], message: &str) -> Result<String> {
+    engine::sign(source, secret, parts, options, body, message).map_err(thrown)
+}
+
+#[wasm_bindgen]
+pub fn receiver(verifier: u32, deduplicates: bool) -> Result<u32> {
+    engine::receiver(verifier, deduplicates).map_err(thrown)
+}
+
+#[wasm_bindgen(js_name = aboutReceiver)]
+pub fn about_receiver(receiver: u32) -> Result<String> {
+    engine::about_receiver(receiver).map_err(thrown)
+}
+
+#[wasm_bindgen]
+pub fn begin(
+    receiver: u32,
+    body: &[u8],
+    head: &str,
+    method: Option<String>,
+    url: Option<String>,
+    scope: &str,
+    token: &[u8],
+    now: f64,
+    now_ms: f64,
+) -> Result<String> {
+    engine::begin(receiver, reading(body, head, &method, &url), scope, token, now, now_ms).map_err(thrown)
+}
+
+#[wasm_bindgen]
+pub fn step(reception: u32, event: &str, number: f64, body_hash: &[u8]) -> Result<String> {
+    engine::step(reception, event, number, body_hash).map_err(thrown)
+}
+
+#[wasm_bindgen]
+pub fn refuse(receiver: u32, code: &str, message: &str) -> Result<String> {
+    engine::refuse(receiver, code, message).map_err(thrown)
+}
+
+#[wasm_bindgen(js_name = memoryStore)]
+pub fn memory_store(capacity: u32) -> u32 {
+    engine::memory_store(capacity)
+}
+
+#[wasm_bindgen(js_name = memoryClaim)]
+pub fn memory_claim(
+    store: u32,
+    key: &[u8],
+    token: &[u8],
+    body_hash: &[u8],
+    lease_ms: f64,
+    now_ms: f64,
+) -> Result<String> {
+    engine::memory_claim(store, key, token, body_hash, lease_ms, now_ms).map_err(thrown)
+}
+
+#[wasm_bindgen(js_name = memoryComplete)]
+pub fn memory_complete(store: u32, key: &[u8], token: &[u8], retention_ms: f64, now_ms: f64) -> Result<bool> {
+    engine::memory_complete(store, key, token, retention_ms, now_ms).map_err(thrown)
+}
+
+#[wasm_bindgen(js_name = memoryRelease)]
+pub fn memory_release(store: u32, key: &[u8], token: &[u8]) -> Result<bool> {
+    engine::memory_release(store, key, token).map_err(thrown)
+}
+
+#[wasm_bindgen(js_name = memoryExtend)]
+pub fn memory_extend(store: u32, key: &[u8], token: &[u8], lease_ms: f64, now_ms: f64) -> Result<bool> {
+    engine::memory_extend(store, key, token, lease_ms, now_ms).map_err(thrown)
+}
+
+#[wasm_bindgen(js_name = memoryForget)]
+pub fn memory_forget(store: u32, key: &[u8], now_ms: f64) -> Result<bool> {
+    engine::memory_forget(store, key, now_ms).map_err(thrown)
+}
