@@ -210,6 +210,12 @@ impl<'a> Delivery<'a> {
         Delivery { verifier: self.verifier, proof: self.proof.into_owned(), body: Cow::Owned(self.body.into_owned()) }
     }
 
+    /// The proof and the body that it is about, which [`Verifier::deliver`] puts together again.
+    #[doc(hidden)]
+    pub fn into_parts(self) -> (Proof<'a>, Cow<'a, [u8]>) {
+        (self.proof, self.body)
+    }
+
     /// What makes this delivery the same as another: an id that is signed, or the signed bytes themselves.
     ///
     /// An id that is only an unsigned header would let anybody who captured a request replay it under a new one.

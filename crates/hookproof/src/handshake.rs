@@ -116,7 +116,7 @@ fn reply(inner: &Inner, wire: &Wire<'_>, handshake: &Handshake, now: i64) -> Res
                         signature.algorithm == crate::scheme::definition::Algorithm::Hmac(rule.hash)
                     }) =>
                 {
-                    Some(hasher.clone())
+                    Some((**hasher).clone())
                 }
                 _ => None,
             });

@@ -1,6 +1,6 @@
 //! Keys, prepared once: which secret is a key of which signature rule, and what it computes.
 
-use alloc::{format, string::String, sync::Arc, vec::Vec};
+use alloc::{boxed::Box, format, string::String, sync::Arc, vec::Vec};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -28,7 +28,7 @@ pub(crate) struct Key {
 
 pub(crate) enum Kind {
     /// The HMAC state after the key.
-    Mac(Hasher),
+    Mac(Box<Hasher>),
     /// The bytes that stand for `{secret}`, or the token itself.
     Plain(Zeroizing<Vec<u8>>),
     #[cfg(feature = "ed25519")]
@@ -186,7 +186,7 @@ fn pem(text: &[u8]) -> Option<Vec<u8>> {
 
 fn kind(rule: &SignatureRule, key: Zeroizing<Vec<u8>>) -> Result<Kind, Error> {
     match rule.algorithm {
-        Algorithm::Hmac(hash) => hash.keyed(&key).map(Kind::Mac).ok_or(INTERNAL),
+        Algorithm::Hmac(hash) => hash.keyed(&key).map(Box::new).map(Kind::Mac).ok_or(INTERNAL),
         Algorithm::Digest(_) | Algorithm::Token | Algorithm::Basic => Ok(Kind::Plain(key)),
         #[cfg(feature = "ed25519")]
         Algorithm::Ed25519 => ed25519(&key).map(Kind::Ed25519).ok_or_else(|| no_point("ed25519")),
@@ -197,6 +197,7 @@ fn kind(rule: &SignatureRule, key: Zeroizing<Vec<u8>>) -> Result<Kind, Error> {
     }
 }
 
+#[cfg(any(feature = "ed25519", feature = "ecdsa"))]
 fn no_point(curve: &str) -> Error {
     Error::new(ErrorKind::SecretMalformed, format!("the secret is not a public key of {curve}"))
 }

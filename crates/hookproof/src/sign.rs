@@ -261,7 +261,9 @@ impl Signer {
                     (Some(Kind::Plain(key)), Algorithm::Digest(hash)) => {
                         Cow::Owned(content.tag(hash.start(), key, 0).as_bytes().to_vec())
                     }
-                    (Some(Kind::Mac(keyed)), _) => Cow::Owned(content.tag(keyed.clone(), &[], 0).as_bytes().to_vec()),
+                    (Some(Kind::Mac(keyed)), _) => {
+                        Cow::Owned(content.tag((**keyed).clone(), &[], 0).as_bytes().to_vec())
+                    }
                     _ => {
                         return Err(Error::fixed(
                             ErrorKind::SecretWrongKind,

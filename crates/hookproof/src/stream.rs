@@ -58,7 +58,7 @@ impl Verifier {
                 let content = wire.content(rule, Spelling::AsIs, None, head.proven())?;
                 for key in inner.keys().iter().filter(|key| key.rule == number) {
                     let (hasher, plain): (_, &[u8]) = match (&key.kind, rule.algorithm) {
-                        (Kind::Mac(keyed), _) => (keyed.clone(), &[]),
+                        (Kind::Mac(keyed), _) => ((**keyed).clone(), &[]),
                         (Kind::Plain(plain), Algorithm::Digest(hash)) => (hash.start(), plain),
                         _ => continue,
                     };
@@ -112,7 +112,7 @@ impl Stream {
         let wire = inner.wire(&request);
         let mut candidates = Candidates::new();
         let head = inner.open(&wire, &mut candidates)?;
-        let proof = inner.settle(&wire, head, candidates, now, &self.running)?.into_owned();
+        let proof = inner.settle(&wire, head, &mut candidates, now, &self.running)?.into_owned();
         Ok(self.verifier.deliver(proof, decoded.unwrap_or(self.body)))
     }
 }

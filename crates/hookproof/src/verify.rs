@@ -39,8 +39,40 @@ pub(crate) struct Inner {
     pub(crate) options: Options,
     keys: Vec<Key>,
     warnings: Vec<String>,
+    plan: Plan,
+}
+
+/// What follows from scheme and options, worked out once.
+struct Plan {
+    /// A request without a delivery id cannot be taken.
+    needs_id: bool,
+    /// Bytes of an id that could move a boundary of what is signed.
+    delimiters: Vec<u8>,
+    /// The signature covers only part of the body.
+    partial: bool,
     /// A challenge that a handshake would sign for anybody: no delivery may look like one.
     oracle: bool,
+}
+
+impl Plan {
+    fn new(definition: &Definition, options: &Options) -> Self {
+        // Joined header lines bring a comma.
+        let mut delimiters = Vec::from([b',']);
+        for pair in definition.signatures.iter().flat_map(|rule| rule.content.0.windows(2)) {
+            let [left, right] = pair else { continue };
+            match (&left.what, &right.what) {
+                (What::Id, What::Literal(text)) => delimiters.extend(text.as_bytes().first()),
+                (What::Literal(text), What::Id) => delimiters.extend(text.as_bytes().last()),
+                _ => {}
+            }
+        }
+        Self {
+            needs_id: options.identity == Identity::Id || definition.id_is_content(),
+            delimiters,
+            partial: definition.coverage() == Coverage::Partial,
+            oracle: definition.handshakes.iter().any(|handshake| handshake.mac.is_some() && !handshake.signed),
+        }
+    }
 }
 
 const SIGNATURE_MISSING: Error = Error::fixed(ErrorKind::SignatureMissing, "the signature is absent or empty");
@@ -76,8 +108,8 @@ impl Verifier {
     pub fn with_options(scheme: Scheme, secrets: impl Into<Secrets>, options: Options) -> Result<Self, Error> {
         options.check(&scheme.0)?;
         let (keys, warnings) = keyring::keys(&scheme.0, secrets.into())?;
-        let oracle = scheme.0.handshakes.iter().any(|handshake| handshake.mac.is_some() && !handshake.signed);
-        Ok(Self(Arc::new(Inner { scheme, options, keys, warnings, oracle })))
+        let plan = Plan::new(&scheme.0, &options);
+        Ok(Self(Arc::new(Inner { scheme, options, keys, warnings, plan })))
     }
 
     pub(crate) fn inner(&self) -> &Inner {
@@ -167,7 +199,7 @@ impl Verifier {
         let wire = self.0.wire(request);
         let mut candidates = Candidates::new();
         let head = self.0.open(&wire, &mut candidates)?;
-        self.0.settle(&wire, head, candidates, now, &Running::new())
+        self.0.settle(&wire, head, &mut candidates, now, &Running::new())
     }
 
     /// Puts a proof and the body that it is about together again.
@@ -301,11 +333,6 @@ impl Inner {
         self.keys.iter().any(|key| key.rule == rule)
     }
 
-    /// Whether a request without a delivery id cannot be taken.
-    fn needs_id(&self) -> bool {
-        self.options.identity == Identity::Id || self.definition().id_is_content()
-    }
-
     /// Everything that can be judged before the body is there: what is missing first, then the grammar, both in the
     /// order id, timestamp, signature.
     pub(crate) fn open<'a>(&'a self, wire: &Wire<'a>, candidates: &mut Candidates) -> Result<Head<'a>, Error> {
@@ -313,7 +340,7 @@ impl Inner {
         let in_head = |sources: &[Source]| !sources.iter().any(Source::in_body);
 
         let id = self.lent(wire, &definition.delivery.id)?;
-        if id.is_none() && self.needs_id() && in_head(&definition.delivery.id) {
+        if id.is_none() && self.plan.needs_id && in_head(&definition.delivery.id) {
             return Err(ID_MISSING);
         }
         let timestamp = match &definition.timestamp {
@@ -330,15 +357,10 @@ impl Inner {
         let carried = wire.rules().filter(|(_, rule)| !in_body(rule));
         let mut absent = carried.clone().next().is_some();
         for (_, rule) in carried.clone() {
-            absent = absent && wire.carried(rule)?.is_empty();
+            absent = absent && wire.carried(rule)?.next().is_none();
         }
         if absent {
-            let token = carried.clone().any(|(_, rule)| rule.algorithm.is_token());
-            return Err(if token {
-                TOKEN_MISSING.with_status(definition.answer.unauthorized)
-            } else {
-                SIGNATURE_MISSING
-            });
+            return Err(self.nothing_carried(carried));
         }
 
         let mut head = Head::default();
@@ -359,6 +381,14 @@ impl Inner {
         Ok(head)
     }
 
+    fn nothing_carried<'a>(&self, mut rules: impl Iterator<Item = (usize, &'a SignatureRule)>) -> Error {
+        if rules.any(|(_, rule)| rule.algorithm.is_token()) {
+            TOKEN_MISSING.with_status(self.definition().answer.unauthorized)
+        } else {
+            SIGNATURE_MISSING
+        }
+    }
+
     /// The first of the sources outside the body that has a value.
     fn lent<'a>(&self, wire: &Wire<'a>, sources: &'a [Source]) -> Result<Option<Cow<'a, [u8]>>, Error> {
         for source in sources.iter().filter(|source| !source.in_body()) {
@@ -376,23 +406,11 @@ impl Inner {
     /// An id that is part of what is signed must not be able to move a boundary in it; one that binds nobody is
     /// simply not taken.
     fn judged_id<'a>(&self, id: Cow<'a, [u8]>) -> Result<Option<Cow<'a, str>>, Error> {
-        let delimiter = |byte: &u8| {
-            *byte == b','
-                || self.definition().signatures.iter().any(|rule| {
-                    rule.content.0.windows(2).any(|pair| match pair {
-                        [left, right] => match (&left.what, &right.what) {
-                            (What::Id, What::Literal(text)) => text.as_bytes().first() == Some(byte),
-                            (What::Literal(text), What::Id) => text.as_bytes().last() == Some(byte),
-                            _ => false,
-                        },
-                        _ => false,
-                    })
-                })
-        };
-        let well_formed = is_visible(&id) && id.len() <= 255 && !id.iter().any(delimiter);
+        let delimiters = &self.plan.delimiters;
+        let well_formed = id.len() <= 255 && is_visible(&id) && !id.iter().any(|byte| delimiters.contains(byte));
         match text(id) {
             Some(id) if well_formed => Ok(Some(id)),
-            _ if self.needs_id() => Err(ID_MALFORMED),
+            _ if self.plan.needs_id => Err(ID_MALFORMED),
             _ => Ok(None),
         }
     }
@@ -435,7 +453,7 @@ impl Inner {
     /// What stands in the body: the id where it is needed, and the timestamp.
     fn complete<'a>(&'a self, wire: &Wire<'a>, head: &mut Head<'a>) -> Result<(), Error> {
         let definition = self.definition();
-        let body_id = if head.id.is_none() && self.needs_id() {
+        let body_id = if head.id.is_none() && self.plan.needs_id {
             Some(wire.first(&definition.delivery.id)?.ok_or(ID_MISSING)?.into_owned())
         } else {
             None
@@ -460,7 +478,7 @@ impl Inner {
         &'a self,
         wire: &Wire<'a>,
         mut head: Head<'a>,
-        mut candidates: Candidates,
+        candidates: &mut Candidates,
         now: i64,
         running: &Running,
     ) -> Result<Proof<'a>, Error> {
@@ -470,12 +488,12 @@ impl Inner {
         if in_body_rules.clone().next().is_some() {
             let mut absent = true;
             for (_, rule) in in_body_rules.clone() {
-                absent = absent && wire.carried(rule)?.is_empty();
+                absent = absent && wire.carried(rule)?.next().is_none();
             }
             if absent {
-                return Err(SIGNATURE_MISSING);
+                return Err(self.nothing_carried(in_body_rules));
             }
-            self.read_candidates(wire, in_body_rules, &mut candidates)?;
+            self.read_candidates(wire, in_body_rules, candidates)?;
         }
 
         let mut secret = None;
@@ -485,7 +503,7 @@ impl Inner {
             } else if let Some(items) = wire.items(rule)? {
                 self.match_items(wire, number, rule, &items, head.proven(), now)?
             } else {
-                self.match_content(wire, number, rule, head.proven(), &candidates, now, running)?
+                self.match_content(wire, number, rule, head.proven(), candidates, now, running)?
             };
             secret = secret.or(found);
         }
@@ -536,7 +554,7 @@ impl Inner {
         self.keys.iter().filter(move |key| key.rule == rule && key.window.holds(now)).take(MOST_SECRETS)
     }
 
-    /// The token may be any of the configured ones. Both sides are hashed first, so that not even a length is told.
+    /// The token may be any of the configured ones, and where every item of a batch brings one, all of them must be.
     fn match_token(
         &self,
         wire: &Wire<'_>,
@@ -544,27 +562,42 @@ impl Inner {
         rule: &SignatureRule,
         now: i64,
     ) -> Result<Option<usize>, Error> {
-        let digest = crate::digest::Hash::Sha256;
+        let missing = || TOKEN_MISSING.with_status(self.definition().answer.unauthorized);
         let mut secret = None;
-        for value in wire.carried(rule)? {
-            let prefixed =
-                rule.prefixes.iter().find_map(|prefix| strip_prefix_ignoring_case(&value, prefix.as_bytes()));
-            let Some(value) = (if rule.prefixes.is_empty() { Some(&*value) } else { prefixed }) else { continue };
-            let decoded = match rule.algorithm {
-                Algorithm::Basic => strip_prefix_ignoring_case(value, b"basic ")
-                    .and_then(|text| crate::encoding::Encoding::Base64.decode(text)),
-                _ => Some(value.to_vec()),
-            };
-            let Some(candidate) = decoded else { continue };
-            let candidate = digest.of(&candidate);
-            for key in self.active(number, now) {
-                let Kind::Plain(token) = &key.kind else { continue };
-                if digest.of(token).matches(candidate.as_bytes(), &key.blind).into() {
-                    secret = secret.or(Some(key.secret));
+        if let Some(items) = wire.items(rule)? {
+            for item in &items {
+                let token = item.signature.as_deref().filter(|token| !token.is_empty()).ok_or_else(missing)?;
+                match self.token_of(number, rule, token.as_bytes(), now) {
+                    Some(found) => secret = secret.or(Some(found)),
+                    None => return Ok(None),
                 }
             }
+            return if items.is_empty() { Err(missing()) } else { Ok(secret) };
+        }
+        for value in wire.carried(rule)? {
+            secret = secret.or(self.token_of(number, rule, &value, now));
         }
         Ok(secret)
+    }
+
+    /// Which secret this token is. Both sides are hashed first, so that not even a length is told.
+    fn token_of(&self, number: usize, rule: &SignatureRule, value: &[u8], now: i64) -> Option<usize> {
+        let digest = crate::digest::Hash::Sha256;
+        let prefixed = || rule.prefixes.iter().find_map(|prefix| strip_prefix_ignoring_case(value, prefix.as_bytes()));
+        let value = if rule.prefixes.is_empty() { value } else { prefixed()? };
+        let candidate = match rule.algorithm {
+            Algorithm::Basic => {
+                let encoded = strip_prefix_ignoring_case(value, b"basic ")?;
+                digest.of(&crate::encoding::Encoding::Base64.decode(encoded)?)
+            }
+            _ => digest.of(value),
+        };
+        self.active(number, now).fold(None, |secret, key| match &key.kind {
+            Kind::Plain(token) if digest.of(token).matches(candidate.as_bytes(), &key.blind).into() => {
+                secret.or(Some(key.secret))
+            }
+            _ => secret,
+        })
     }
 
     /// Every item must verify with its own signature.
@@ -683,7 +716,7 @@ impl Inner {
             let started = running.iter().find(|(of, _)| *of == key.secret).map(|(_, hasher)| hasher.clone());
             let tag = match (started, &key.kind, rule.algorithm) {
                 (Some(hasher), _, _) => content.tag(hasher, &[], content.after_body()),
-                (None, Kind::Mac(keyed), _) => content.tag(keyed.clone(), &[], 0),
+                (None, Kind::Mac(keyed), _) => content.tag((**keyed).clone(), &[], 0),
                 (None, Kind::Plain(plain), Algorithm::Digest(hash)) => content.tag(hash.start(), plain, 0),
                 _ => continue,
             };
@@ -698,7 +731,7 @@ impl Inner {
     }
 
     fn is_challenge(&self, content: &Content<'_>) -> bool {
-        self.oracle && {
+        self.plan.oracle && {
             let content = content.joined();
             self.definition()
                 .handshakes
@@ -709,7 +742,7 @@ impl Inner {
 
     /// What the signature covers, where that is not the whole body.
     fn signed(&self, wire: &Wire<'_>, head: &Head<'_>) -> Result<Option<Vec<u8>>, Error> {
-        if self.definition().coverage() != Coverage::Partial {
+        if !self.plan.partial {
             return Ok(None);
         }
         let mut signed = Vec::new();

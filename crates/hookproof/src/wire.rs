@@ -122,26 +122,22 @@ impl<'a> Wire<'a> {
     }
 
     /// Every value that may carry a signature of this rule, of which any may match.
-    pub(crate) fn carried(&self, rule: &SignatureRule) -> Result<Vec<Value<'_>>, Error> {
-        Ok(match &rule.carrier {
-            Carrier::Headers(headers) => headers
-                .iter()
-                .filter_map(|names| names.iter().find_map(|slot| self.header(*slot)))
-                .map(Cow::Borrowed)
-                .collect(),
-            Carrier::Query(name) => self.url().and_then(|url| url.parameter(name)).into_iter().collect(),
-            Carrier::Path(template) => {
-                let url = self.url().ok_or(NO_URL)?;
-                url.path_token(template).into_iter().collect()
+    pub(crate) fn carried<'s>(&'s self, rule: &'s SignatureRule) -> Result<impl Iterator<Item = Value<'s>>, Error> {
+        let headers: &[_] = match &rule.carrier {
+            Carrier::Headers(headers) => headers,
+            _ => &[],
+        };
+        let elsewhere = match &rule.carrier {
+            Carrier::Headers(_) => None,
+            Carrier::Query(name) => self.url().and_then(|url| url.parameter(name)),
+            Carrier::Path(template) => self.url().ok_or(NO_URL)?.path_token(template),
+            Carrier::Form(name) => form::value(self.body, name),
+            Carrier::Json(pointer) => {
+                json::find(self.body, pointer).map_err(unreadable)?.and_then(Found::scalar).map(bytes)
             }
-            Carrier::Form(name) => form::value(self.body, name).into_iter().collect(),
-            Carrier::Json(pointer) => json::find(self.body, pointer)
-                .map_err(unreadable)?
-                .and_then(Found::scalar)
-                .map(bytes)
-                .into_iter()
-                .collect(),
-        })
+        };
+        let in_headers = headers.iter().filter_map(|names| names.iter().find_map(|slot| self.header(*slot)));
+        Ok(in_headers.map(Cow::Borrowed).chain(elsewhere.filter(|value| !value.is_empty())))
     }
 
     /// The pieces of what a rule signs, ready to be fed to a MAC: `item` is the place that `*` stands for.

@@ -112,7 +112,8 @@ pub struct Answer {
 }
 
 impl Answer {
-    pub(super) fn refusal(scheme: &str, error: &Error) -> Self {
+    /// The answer to a request that is refused before there is a receiver for it.
+    pub fn refusal(scheme: &str, error: &Error) -> Self {
         let mut outcome = Outcome::of(OutcomeKind::Refused, scheme);
         outcome.refuse(error);
         let retry_after = (error.status() == 503).then_some(super::LONGEST_WAIT);
