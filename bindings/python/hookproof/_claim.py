@@ -1,0 +1,100 @@
+"""What a handler may hold of its claim."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from hookproof.stores import AsyncStore, Store
+
+from hookproof._errors import ConfigurationError, LeaseLost
+
+
+class _Held:
+    """A claim in one process: the key, the token, and what is known of the lease."""
+
+    __slots__ = ("_key", "_lease_ms", "_retention_ms", "_store", "_token", "completed", "fence", "lost")
+
+    fence: int
+    """Higher than that of every earlier claim of this delivery: pass it to whatever must refuse a late worker."""
+    lost: bool
+    """Whether another worker has taken the delivery over, as far as is known."""
+    completed: bool
+    """Whether it was completed inside the user's own transaction."""
+
+    def __init__(self, store: Any, key: bytes, token: bytes, lease_ms: int, retention_ms: int, fence: int) -> None:
+        self._store = store
+        self._key = key
+        self._token = token
+        self._lease_ms = lease_ms
+        self._retention_ms = retention_ms
+        self.fence = fence
+        self.lost = False
+        self.completed = False
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} fence={self.fence}{' lost' if self.lost else ''}>"
+
+    def _kept(self, held: bool) -> None:
+        if not held:
+            self.lost = True
+            raise LeaseLost
+
+    def _joining(self) -> Any:
+        join = getattr(self._store, "complete_in", None)
+        if join is None:
+            raise ConfigurationError(
+                f"`complete_in` needs a store that lives in your database: `{type(self._store).__name__}` does not",
+                "option_invalid",
+            )
+        return join
+
+
+class Claim(_Held):
+    """That this worker, and no other, handles the delivery until its lease ends. It is renewed meanwhile."""
+
+    __slots__ = ()
+
+    _store: Store
+
+    def extend(self) -> None:
+        """Renews the lease now. Raises `LeaseLost` if another worker has taken the delivery over."""
+        self._kept(self._store.extend(self._key, self._token, self._lease_ms))
+
+    def complete_in(self, transaction: Any) -> None:
+        """Completes the claim inside your own transaction: the effect and the mark commit together, or neither does.
+
+        Commit it before the handler returns. Raises `LeaseLost` if another worker has taken the delivery over: let it
+        leave the handler, so that the transaction is rolled back and the sender tries again.
+        """
+        try:
+            self._joining()(transaction, self._key, self._token, self._retention_ms)
+        except LeaseLost:
+            self.lost = True
+            raise
+        self.completed = True
+
+
+class AsyncClaim(_Held):
+    """A `Claim` on an `AsyncStore`, whose methods are awaited."""
+
+    __slots__ = ()
+
+    _store: AsyncStore
+
+    async def extend(self) -> None:
+        """Renews the lease now. Raises `LeaseLost` if another worker has taken the delivery over."""
+        self._kept(await self._store.extend(self._key, self._token, self._lease_ms))
+
+    async def complete_in(self, transaction: Any) -> None:
+        """Completes the claim inside your own transaction, as `Claim.complete_in` does."""
+        try:
+            await self._joining()(transaction, self._key, self._token, self._retention_ms)
+        except LeaseLost:
+            self.lost = True
+            raise
+        self.completed = True
+
+
+Claim.__module__ = AsyncClaim.__module__ = "hookproof"

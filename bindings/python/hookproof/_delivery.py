@@ -1,0 +1,65 @@
+"""What the engine makes of Python's own objects for a delivery: it calls these by name."""
+
+from __future__ import annotations
+
+import json
+
+from hookproof._errors import VerificationError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from hookproof._engine import Delivery
+
+
+class Item:
+    """One event of a batch, with a key of its own."""
+
+    __slots__ = ("_text", "id", "key")
+
+    def __init__(self, id: str | None, key: bytes | None, text: str) -> None:
+        self.id = id
+        """The event's own id, where the provider gives one."""
+        self.key = key
+        """Its dedup key, in the scope that was asked for; `None` where it has no id."""
+        self._text = text
+
+    def json(self) -> Any:
+        """The event itself."""
+        return parsed(self._text)
+
+    def __repr__(self) -> str:
+        return f"<Item id={self.id!r}>"
+
+
+Item.__module__ = "hookproof"
+
+
+def parsed(text: str) -> Any:
+    """JSON as Python's objects; that it is JSON, the core has said already."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):  # a number of thousands of digits
+        raise VerificationError("the body is JSON that Python does not read", "body_malformed", 400) from None
+
+
+def items(found: Iterable[tuple[str | None, bytes | None, str]]) -> list[Item]:
+    return [Item(id, key, text) for id, key, text in found]
+
+
+def message(delivery: Delivery) -> dict[str, Any]:
+    """A delivery as plain data, for a queue: the body as text, or in base64 where it is not UTF-8."""
+    plain = {
+        "provider": delivery.provider,
+        "id": delivery.id,
+        "event_type": delivery.event_type,
+        "timestamp": delivery.timestamp,
+    }
+    try:
+        return {**plain, "body": delivery.body.decode()}
+    except UnicodeDecodeError:
+        from base64 import b64encode
+
+        return {**plain, "body_base64": b64encode(delivery.body).decode()}

@@ -1,0 +1,56 @@
+"""What a handler takes, judged when it is decorated."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from inspect import Signature
+    from typing import Any
+
+    from hookproof._engine import Delivery
+    from hookproof._receiver import Receiver
+
+from hookproof._errors import ConfigurationError
+
+
+class Handler:
+    """A user's function that takes a delivery, or the receiver's `enqueue` in its place."""
+
+    __slots__ = ("_takes_claim", "function", "name", "signature")
+
+    def __init__(self, receiver: Receiver, function: Callable[..., Any] | None, *, awaits: bool) -> None:
+        from inspect import Parameter, signature
+
+        if not awaits and receiver.needs_async is not None:
+            raise _wrong(f"{receiver.needs_async} is async: this framework does not await")
+        if receiver.enqueue is not None:
+            if function is not None:
+                raise _wrong(f"the receiver has `enqueue`, so `{_name(function)}` would never run: pass no handler")
+            enqueue = receiver.enqueue
+            function = lambda delivery: enqueue(delivery)  # noqa: E731
+        if not callable(function):
+            raise _wrong(f"a `{type(function).__name__}` was decorated: a handler is expected")
+        self.function: Callable[..., Any] = function
+        self.name = _name(function)
+        self.signature: Signature = signature(function)
+        delivery = self.signature.parameters.get("delivery")
+        if delivery is None or delivery.kind is Parameter.POSITIONAL_ONLY:
+            raise _wrong(f"`{self.name}` has no parameter `delivery`: a handler takes what was verified")
+        if delivery.default is not Parameter.empty:
+            raise _wrong(f"`delivery` of `{self.name}` has a default: it could then run without one")
+        self._takes_claim = "claim" in self.signature.parameters
+        if self._takes_claim and receiver.store is None:
+            raise _wrong(f"`{self.name}` takes a `claim`, which there is none of without a store")
+
+    def arguments(self, delivery: Delivery, claim: Any) -> dict[str, Any]:
+        """What of the receiver's the handler takes."""
+        return {"delivery": delivery, "claim": claim} if self._takes_claim else {"delivery": delivery}
+
+
+def _name(function: Any) -> str:
+    return str(getattr(function, "__name__", None) or type(function).__name__)
+
+
+def _wrong(message: str) -> ConfigurationError:
+    return ConfigurationError(message, "option_invalid")

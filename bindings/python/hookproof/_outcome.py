@@ -1,0 +1,101 @@
+"""What happened to one request, and who is told: the log, the user's hook, OpenTelemetry."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Callable
+    from typing import Any, Final
+
+    from hookproof._engine import Outcome
+
+_INFO, _WARNING, _ERROR = 20, 30, 40
+
+_LEVELS: Final[dict[str, int]] = {
+    "accepted": _INFO,
+    "duplicate": _INFO,
+    "in_flight": _INFO,
+    "handshake": _INFO,
+    "refused": _WARNING,
+    "lost_lease": _WARNING,
+    "failed": _ERROR,
+    "complete_failed": _ERROR,
+}
+
+_logger: logging.Logger | None = None
+
+
+def logger() -> logging.Logger:
+    """The logger `hookproof`; looked up late, because `import hookproof` should not pay for `logging`."""
+    global _logger
+    if _logger is None:
+        import logging
+
+        _logger = logging.getLogger("hookproof")
+    return _logger
+
+
+def log(outcome: Outcome) -> None:
+    """One line for one outcome."""
+    # A refusal with 5xx is a mistake of the application or a store that is down, not somebody at the door.
+    level = _ERROR if outcome.kind == "refused" and outcome.status >= 500 else _LEVELS[outcome.kind]
+    if not logger().isEnabledFor(level):
+        return
+    said = [outcome.kind if outcome.code is None else f"{outcome.kind} {outcome.code}", outcome.scheme]
+    for label, value in (
+        ("id", outcome.id),
+        ("type", outcome.event_type),
+        ("key", outcome.key_prefix),
+        ("secret", outcome.secret_name),
+    ):
+        if value is not None:
+            said.append(f"{label}={shown(value)}")
+    said.append(f"status={outcome.status}")
+    said.append(f"{outcome.duration_ms:.1f}ms")
+    line = " ".join(said)
+    logger().log(
+        level,
+        "%s",
+        line if outcome.message is None else f"{line}: {outcome.message}",
+        extra={"hookproof": outcome},
+    )
+
+
+def shown(value: str) -> str:
+    """A value of the sender's, with nothing in it that could forge a line of the log."""
+    text = value[:256]
+    return text if text.isascii() and text.isprintable() and " " not in text else repr(text)
+
+
+def meter() -> Callable[[Outcome], None] | None:
+    """Counts outcomes with OpenTelemetry, if `opentelemetry-api` is installed."""
+    try:
+        from opentelemetry import metrics, trace
+    except ImportError:
+        return None
+    source = metrics.get_meter("hookproof")
+    deliveries = source.create_counter(
+        "hookproof.deliveries", unit="{delivery}", description="Webhook deliveries by outcome"
+    )
+    duration = source.create_histogram(
+        "hookproof.duration", unit="ms", description="From the request to the answer, the handler included"
+    )
+
+    def record(outcome: Outcome) -> None:
+        labels = {"hookproof.outcome": outcome.kind, "hookproof.scheme": outcome.scheme}
+        if outcome.code is not None:
+            labels["hookproof.code"] = outcome.code
+        deliveries.add(1, labels)
+        duration.record(outcome.duration_ms, labels)
+        span = trace.get_current_span()
+        if span.is_recording():
+            attributes: dict[str, Any] = {
+                **labels,
+                "hookproof.id": outcome.id,
+                "hookproof.event_type": outcome.event_type,
+                "hookproof.key_prefix": outcome.key_prefix,
+            }
+            span.set_attributes({name: value for name, value in attributes.items() if value is not None})
+
+    return record

@@ -1,0 +1,168 @@
+"""Flask.
+
+    @app.post("/webhooks/agentbot")
+    @receive(receiver)
+    def on_delivery(delivery):
+        ...
+"""
+
+from __future__ import annotations
+
+import gc
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+import flask
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+
+from hookproof import _environ
+from hookproof._errors import ConfigurationError, VerificationError
+from hookproof._handler import Handler
+from hookproof._reception import Answer, Incoming, answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hookproof._engine import Delivery
+    from hookproof._receiver import Receiver
+
+__all__ = ["receive", "register"]
+
+Function = TypeVar("Function", bound="Callable[..., Any]")
+
+
+@overload
+def receive(receiver: Receiver) -> Callable[[Callable[..., Any]], Callable[..., flask.Response]]: ...
+
+
+@overload
+def receive(receiver: Receiver, handler: Callable[..., Any] | None) -> Callable[..., flask.Response]: ...
+
+
+def receive(receiver: Receiver, handler: Callable[..., Any] | None = None) -> Any:
+    """Makes a view of a handler, which then only runs for deliveries that are authentic, fresh and new.
+
+    The handler takes a `delivery`, which is `flask.g.delivery`, too; if it takes a `claim`, it gets that. It returns
+    what any view returns, or nothing. Put the route above: `receive` refuses a function that has a route already,
+    because Flask would call it unverified.
+
+    A receiver with `enqueue` needs no handler: `app.add_url_rule(path, view_func=receive(receiver), methods=["POST"])`.
+
+    Raises `ConfigurationError` with `option_invalid`.
+    """
+    if handler is None and receiver.enqueue is None:
+        return lambda handler: _view(receiver, handler)
+    return _view(receiver, handler)
+
+
+def register(
+    app: flask.Flask | flask.Blueprint, rule: str, receiver: Receiver, handler: Callable[..., Any] | None = None
+) -> Any:
+    """Adds a route for a receiver, with the methods that it needs: handshakes come as GET.
+
+    Without a handler it is a decorator: `@register(app, "/webhooks/zoom", receiver)`.
+    """
+
+    def add(handler: Callable[..., Any] | None) -> Callable[..., Any]:
+        view = _view(receiver, handler)
+        app.add_url_rule(rule, endpoint=view.__name__, view_func=view, methods=receiver.methods)
+        return view
+
+    return add if handler is None and receiver.enqueue is None else add(handler)
+
+
+def _view(receiver: Receiver, function: Callable[..., Any] | None) -> Callable[..., flask.Response]:
+    handler = Handler(receiver, function, awaits=False)
+    if function is not None and _has_route(function):
+        raise ConfigurationError(
+            f"`{handler.name}` has a route already, so Flask would call it unverified: "
+            "put `@app.post(...)` above `@receive(...)`",
+            "option_invalid",
+        )
+
+    @wraps(handler.function)
+    def view(**path: Any) -> flask.Response:
+        def run(delivery: Delivery, claim: Any) -> tuple[flask.Response, int]:
+            flask.g.delivery = delivery
+            call = flask.current_app.ensure_sync(handler.function)
+            response = to_response(call(**path, **handler.arguments(delivery, claim)))
+            # What breaks off while it is sent would have been settled as a success.
+            response.make_sequence()
+            return response, response.status_code
+
+        return to_response(answer(receiver, to_request(), run))
+
+    if function is None:
+        view.__name__ = view.__qualname__ = f"receive_{receiver.scheme.id.replace('-', '_')}"
+    # The handler's parameters are not the view's.
+    del view.__wrapped__  # type: ignore[attr-defined]
+    return view
+
+
+def to_request() -> Incoming:
+    """The current request, as a reception takes it."""
+    request = flask.request
+    return Incoming(_read, request.environ, request.method, _environ.url(request.environ), request)
+
+
+def to_response(given: Any) -> flask.Response:
+    """What a handler returned, or the kernel answers, as Flask's response."""
+    if isinstance(given, Answer):
+        response = flask.Response(given.body, given.status)
+        response.headers.update(given.headers)
+        if not given.body:
+            response.headers.pop("content-type", None)
+        return response
+    return flask.current_app.make_response("" if given is None else given)
+
+
+def _read(limit: int) -> bytes:
+    """The body as it came, whatever ran before; Flask keeps it for whatever runs afterwards."""
+    request = flask.request
+    # One more than the limit: at the limit itself, werkzeug cuts a chunked body off without a word.
+    request.max_content_length = limit + 1
+    announced = _environ.content_length(request.environ)
+    try:
+        body = request.get_data(cache=True)
+    except RequestEntityTooLarge:
+        raise VerificationError(f"the body is over the limit of {limit} bytes", "body_too_large", 413) from None
+    except ClientDisconnected:
+        body = b""
+    if not body and announced is None and "HTTP_TRANSFER_ENCODING" in request.environ:
+        if not request.environ.get("wsgi.input_terminated"):
+            raise _not_raw("it came in chunks, whose end this WSGI server does not tell: use one that does, or a proxy")
+    if announced is not None and len(body) < announced:
+        raise _not_raw(
+            f"only {len(body)} of its {announced} bytes were left: either something read `request.form`, `request.files`, "
+            "`request.stream` or `request.get_data(cache=False)` before (a `before_request` function, a middleware), "
+            "which must call `request.get_data()` first, or the client went away"
+        )
+    return body
+
+
+def _not_raw(why: str) -> VerificationError:
+    return VerificationError(f"the raw body is gone: {why}", "body_not_raw", 500)
+
+
+def _has_route(function: Callable[..., Any]) -> bool:
+    """Whether Flask would call this function by itself.
+
+    `app.post(...)` hands the function on as it is, so nothing about it shows that it has a route; the applications and
+    blueprints know. They are found by looking at all objects once, when the handler is decorated: a wrong order would
+    otherwise show at the first request only, or never.
+    """
+    for scaffold in [thing for thing in gc.get_objects() if issubclass(type(thing), (flask.Flask, flask.Blueprint))]:
+        if function in scaffold.view_functions.values():
+            return True
+        # A blueprint keeps its routes as closures until it is registered.
+        for later in getattr(scaffold, "deferred_functions", ()):
+            if any(_holds(cell, function) for cell in getattr(later, "__closure__", None) or ()):
+                return True
+    return False
+
+
+def _holds(cell: Any, function: Callable[..., Any]) -> bool:
+    try:
+        return cell.cell_contents is function
+    except ValueError:
+        return False

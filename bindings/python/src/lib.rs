@@ -1,0 +1,69 @@
+//! The engine of the Python package `hookproof`: converts in, calls the core, converts out.
+
+mod delivery;
+mod input;
+mod receiver;
+mod scheme;
+mod store;
+mod verifier;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use hookproof::{Error, ErrorKind};
+use pyo3::prelude::*;
+
+pyo3::import_exception!(hookproof._errors, ConfigurationError);
+pyo3::import_exception!(hookproof._errors, VerificationError);
+
+/// The core's error as the exception that Python users know.
+pub(crate) fn raised(error: Error) -> PyErr {
+    let (code, status, message) = (error.code(), error.status(), error.message().to_owned());
+    if error.kind().is_configuration() {
+        ConfigurationError::new_err((message, code))
+    } else {
+        VerificationError::new_err((message, code, status))
+    }
+}
+
+pub(crate) fn error(kind: ErrorKind, message: String) -> PyErr {
+    raised(Error::new(kind, message))
+}
+
+/// Runs what calls the core. PyO3 would turn a panic into an exception that `except Exception` does not catch.
+pub(crate) fn guarded<T>(call: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| {
+        let message = "a panic was caught, its message is on stderr: please report it";
+        Err(error(ErrorKind::InternalError, message.to_owned()))
+    })
+}
+
+/// The engine of the package; users import its classes from `hookproof`.
+#[pymodule(name = "_engine")]
+mod engine {
+    use super::{Bound, ErrorKind, PyModule, PyResult, guarded, pyfunction};
+    use pyo3::types::PyModuleMethods;
+    use std::collections::HashMap;
+
+    #[pymodule_export]
+    use crate::{
+        delivery::Delivery,
+        receiver::{Kernel, Outcome, Reception, refuse},
+        scheme::{Scheme, sign},
+        store::MemoryStore,
+        verifier::{Stream, Verifier},
+    };
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        let errors = ErrorKind::ALL.iter().map(|kind| (kind.code(), (kind.status(), kind.is_configuration())));
+        module.add("ERRORS", errors.collect::<HashMap<_, _>>())?;
+        module.add("STORE_TEXTS", hookproof::store::sql::TEXTS.iter().copied().collect::<HashMap<_, _>>())
+    }
+
+    /// Panics inside the boundary, so that tests see what the boundary makes of it.
+    #[pyfunction]
+    #[expect(clippy::panic, reason = "that is what it is for")]
+    fn panic() -> PyResult<()> {
+        guarded(|| panic!("asked for by a test"))
+    }
+}
