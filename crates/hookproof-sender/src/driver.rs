@@ -13,7 +13,7 @@ use crate::endpoint::{Endpoint, Message};
 use crate::lane::{AttemptKind, Command, Ended, Input, Lane, Refusal, Standing, State, Ticket};
 use crate::random::Randomness;
 use crate::transport::{Answer, Exchange, Failure, Transport};
-use crate::{Error, Fault, Span, retry_after, signing};
+use crate::{Error, Fault, SecretRing, Span, retry_after, signing};
 
 /// How the time passes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,6 +110,8 @@ pub struct Driver {
     messages: BTreeMap<Ticket, Message>,
     attempts: Vec<Attempt>,
     faults: Vec<Fault>,
+    /// The latest answer of each delivery, where somebody wants to read them whole.
+    answers: Option<BTreeMap<Ticket, Answer>>,
     randomness: Randomness,
     clock: Clock,
     /// The virtual clock's time.
@@ -159,6 +161,7 @@ impl Driver {
             messages: BTreeMap::new(),
             attempts: Vec::new(),
             faults: Vec::new(),
+            answers: None,
             randomness: Randomness::default(),
             clock,
             now,
@@ -176,6 +179,13 @@ impl Driver {
     #[must_use]
     pub fn with_faults(mut self, faults: Vec<Fault>) -> Self {
         self.faults = faults;
+        self
+    }
+
+    /// Keeps the latest answer of each delivery for [`Driver::answer`]: up to 64 KiB each.
+    #[must_use]
+    pub fn keeping_answers(mut self) -> Self {
+        self.answers = Some(BTreeMap::new());
         self
     }
 
@@ -211,6 +221,11 @@ impl Driver {
     /// Every attempt so far, in the order in which they ended.
     pub fn attempts(&self) -> &[Attempt] {
         &self.attempts
+    }
+
+    /// The latest answer of a delivery, if they are kept.
+    pub fn answer(&self, ticket: Ticket) -> Option<&Answer> {
+        self.answers.as_ref()?.get(&ticket)
     }
 
     /// Where a delivery stands.
@@ -293,8 +308,8 @@ impl Driver {
         self.run_until(u64::MAX).await
     }
 
-    /// Runs until `end`, Unix milliseconds, or until nothing is due any more. Attempts that are under way at `end` go on
-    /// when it is called again.
+    /// Runs until `end`, Unix milliseconds, or until nothing is due any more; a virtual clock shows `end` afterwards.
+    /// Attempts that are under way at `end` go on when it is called again.
     ///
     /// # Errors
     /// If a request cannot be signed: the secret is not of the scheme's form.
@@ -347,11 +362,13 @@ impl Driver {
                 }
             }
             let next_end = self.ended.peek().map(|Reverse((at, _))| *at);
-            let Some(next) = next_end.into_iter().chain(self.wake).min() else { return Ok(()) };
-            if next > end {
-                self.now = self.now.max(end);
+            let next = next_end.into_iter().chain(self.wake).min();
+            let Some(next) = next.filter(|next| *next <= end) else {
+                if end < u64::MAX {
+                    self.now = self.now.max(end);
+                }
                 return Ok(());
-            }
+            };
             self.now = self.now.max(next);
             if next_end == Some(next) {
                 let Some(Reverse((at, number))) = self.ended.pop() else { continue };
@@ -421,7 +438,7 @@ impl Driver {
 
     fn record(&mut self, outcome: Outcome, ended: u64) {
         let Outcome { launch, exchange } = outcome;
-        let attempt = attempt(&launch, &exchange, ended, self.messages.get(&launch.ticket));
+        let attempt = attempt(&launch, &exchange, ended, self.messages.get(&launch.ticket), &self.endpoint.secrets);
         self.attempts.push(attempt.clone());
         self.tell(Notice::Attempt(attempt));
         let ended = match &exchange.result {
@@ -433,6 +450,9 @@ impl Driver {
             },
             Err(failure) => Ended::Broken { timeout: *failure == Failure::TimedOut, sent: exchange.sent },
         };
+        if let (Some(answers), Ok(answer)) = (&mut self.answers, exchange.result) {
+            answers.insert(launch.ticket, answer);
+        }
         self.step(Input::Ended(launch.ticket, ended));
     }
 
@@ -446,7 +466,13 @@ impl Driver {
 /// How much of an answer's body the log keeps.
 const EXCERPT: usize = 1_024;
 
-fn attempt(launch: &Launch, exchange: &Exchange, ended: u64, message: Option<&Message>) -> Attempt {
+fn attempt(
+    launch: &Launch,
+    exchange: &Exchange,
+    ended: u64,
+    message: Option<&Message>,
+    secrets: &SecretRing,
+) -> Attempt {
     let answer = exchange.result.as_ref().ok();
     let failure = exchange.result.as_ref().err();
     Attempt {
@@ -463,12 +489,17 @@ fn attempt(launch: &Launch, exchange: &Exchange, ended: u64, message: Option<&Me
         location: answer
             .filter(|answer| matches!(answer.status, 300..=399))
             .and_then(|answer| answer.header("location"))
-            .map(str::to_owned),
+            .map(|location| secrets.redact(location)),
         duplicate: answer.is_some_and(Answer::is_duplicate),
-        body: answer
-            .map(|answer| String::from_utf8_lossy(answer.body.get(..EXCERPT).unwrap_or(&answer.body)).into_owned())
-            .unwrap_or_default(),
+        body: answer.map(|answer| excerpt(&answer.body, secrets)).unwrap_or_default(),
     }
+}
+
+/// The begin of a body, without our own secrets: a receiver may echo them.
+fn excerpt(body: &[u8], secrets: &SecretRing) -> String {
+    let mut text = secrets.redact(&String::from_utf8_lossy(body));
+    text.truncate(text.floor_char_boundary(EXCERPT));
+    text
 }
 
 /// The time on the wall, Unix milliseconds.

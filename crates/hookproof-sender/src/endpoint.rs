@@ -54,6 +54,11 @@ impl Endpoint {
         Self { provider, policy, target, secrets, subscribed: None, settings: BTreeMap::new() }
     }
 
+    /// The URL for people and logs: a token in it is shown as its prefix.
+    pub fn shown_url(&self) -> String {
+        self.secrets.redact(self.target.url())
+    }
+
     /// Whether events of this type are sent.
     ///
     /// # Errors

@@ -98,6 +98,21 @@ impl SecretRing {
         &self.newest
     }
 
+    /// A text in which each of the secrets, wherever it stands, is its prefix: receivers echo what they are sent.
+    ///
+    /// ```
+    /// use hookproof_sender::{SecretRing, SigningSecret};
+    /// let ring = SecretRing::new(SigningSecret::new("whk_0123456789abcdef")?);
+    /// assert_eq!(ring.redact("no webhook whk_0123456789abcdef here"), "no webhook whk_0… here");
+    /// # Ok::<(), hookproof_sender::Error>(())
+    /// ```
+    pub fn redact(&self, text: &str) -> String {
+        let all = std::iter::once(&self.newest).chain(self.older.iter().map(|(secret, _)| secret));
+        // A secret of a few characters would be found in every word.
+        all.filter(|secret| secret.0.len() >= 8)
+            .fold(text.to_owned(), |text, secret| text.replace(secret.reveal(), &secret.prefix()))
+    }
+
     /// All secrets that count at `now`, Unix milliseconds, the newest first.
     ///
     /// ```

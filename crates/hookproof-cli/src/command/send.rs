@@ -223,7 +223,7 @@ pub(crate) fn report(driver: &Driver, tickets: &[Ticket], start: u64) -> Value {
             })
         })
         .collect();
-    json!({ "provider": driver.endpoint().provider.scheme, "url": driver.endpoint().target.url(), "endpoint": driver.standing(), "deliveries": deliveries })
+    json!({ "provider": driver.endpoint().provider.scheme, "url": driver.endpoint().shown_url(), "endpoint": driver.standing(), "deliveries": deliveries })
 }
 
 fn tell(notice: &Notice, start: u64, fast_forward: bool, paint: Paint) -> Result<(), Failure> {
