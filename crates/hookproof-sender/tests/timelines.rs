@@ -104,24 +104,23 @@ async fn answered_attempts_start_exactly_at_the_tables_times() {
 
 #[tokio::test]
 async fn a_timeout_lasts_its_whole_timeout() {
-    let plays =
-        tables().into_iter().map(|(id, policy, table, timeout, standing)| async move {
-            let receiver = Receiver::start(vec![Act::Silent]).await;
-            let mut driver = configured(id, policy, &receiver.url, IMPATIENT);
-            let ticket = publish(&mut driver);
-            driver.run().await.unwrap();
-            if id == "ai-teammate" {
-                // The call may have been charged, so it is not made again.
-                assert_eq!((starts(&driver), driver.state(ticket)), (vec![0], Some(State::Failed)));
-                return;
-            }
-            let later: Vec<u64> = table.iter().zip(0..).map(|(start, before)| start + before * timeout).collect();
-            assert_eq!(starts(&driver), later, "{id}");
-            assert!(driver.attempts().iter().all(
+    let plays = tables().into_iter().map(|(id, policy, table, timeout, standing)| async move {
+        let receiver = Receiver::start(vec![Act::Silent]).await;
+        let mut driver = configured(id, policy, &receiver.url, IMPATIENT);
+        let ticket = publish(&mut driver);
+        driver.run().await.unwrap();
+        if id == "ai-teammate" {
+            // The call may have been charged, so it is not made again.
+            assert_eq!((starts(&driver), driver.state(ticket)), (vec![0], Some(State::Failed)));
+            return;
+        }
+        let later: Vec<u64> = table.iter().zip(0..).map(|(start, before)| start + before * timeout).collect();
+        assert_eq!(starts(&driver), later, "{id}");
+        assert!(driver.attempts().iter().all(
                 |attempt| attempt.failure == Some("timeout") && attempt.ended - attempt.started == timeout * 1_000
             ));
-            assert_eq!((driver.state(ticket), driver.standing()), (Some(State::Failed), standing), "{id}");
-        });
+        assert_eq!((driver.state(ticket), driver.standing()), (Some(State::Failed), standing), "{id}");
+    });
     let running: Vec<_> = plays.map(tokio::spawn).collect();
     for play in running {
         play.await.unwrap();
