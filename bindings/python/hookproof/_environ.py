@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hookproof._errors import VerificationError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,3 +42,45 @@ def content_length(environ: Mapping[str, Any]) -> int | None:
         return None
     text = environ.get("CONTENT_LENGTH") or ""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
+
+
+def read(environ: Mapping[str, Any], limit: int) -> bytes:
+    """The body, up to `limit` bytes; raises `VerificationError` if it is longer, or not there any more."""
+    stream = environ["wsgi.input"]
+    announced = content_length(environ)
+    if announced is None:
+        if not environ.get("HTTP_TRANSFER_ENCODING"):
+            return b""
+        if not environ.get("wsgi.input_terminated"):
+            raise VerificationError(NO_END, "body_not_raw", 500)
+    elif announced > limit:
+        raise too_large(limit)
+    # One byte more than the limit shows that there is more.
+    left = limit + 1 if announced is None else announced
+    chunks = []
+    while left:
+        chunk = stream.read(min(left, 1 << 16))
+        if not chunk:
+            break
+        left -= len(chunk)
+        chunks.append(chunk)
+    if announced is None and not left:
+        raise too_large(limit)
+    if announced is not None and left:
+        raise VerificationError(
+            f"the raw body is gone: {left} of its {announced} bytes are missing. Either a middleware in front read "
+            "`wsgi.input`, which must put what it read back, or the client went away",
+            "body_not_raw",
+            500,
+        )
+    return b"".join(chunks)
+
+
+NO_END = (
+    "the raw body cannot be read: it came in chunks, whose end this WSGI server does not tell. Use a server that sets "
+    "`wsgi.input_terminated`, such as gunicorn, or a proxy that buffers requests"
+)
+
+
+def too_large(limit: int) -> VerificationError:
+    return VerificationError(f"the body is over the limit of {limit} bytes", "body_too_large", 413)

@@ -22,8 +22,7 @@ class Handler:
     def __init__(self, receiver: Receiver, function: Callable[..., Any] | None, *, awaits: bool) -> None:
         from inspect import Parameter, signature
 
-        if not awaits and receiver.needs_async is not None:
-            raise _wrong(f"{receiver.needs_async} is async: this framework does not await")
+        check_framework(receiver, awaits=awaits)
         if receiver.enqueue is not None:
             if function is not None:
                 raise _wrong(f"the receiver has `enqueue`, so `{_name(function)}` would never run: pass no handler")
@@ -46,6 +45,12 @@ class Handler:
     def arguments(self, delivery: Delivery, claim: Any) -> dict[str, Any]:
         """What of the receiver's the handler takes."""
         return {"delivery": delivery, "claim": claim} if self._takes_claim else {"delivery": delivery}
+
+
+def check_framework(receiver: Receiver, *, awaits: bool) -> None:
+    """Raises `ConfigurationError` if the receiver needs to be awaited and the framework does not."""
+    if not awaits and receiver.needs_async is not None:
+        raise _wrong(f"{receiver.needs_async} is async, which this framework does not await")
 
 
 def _name(function: Any) -> str:

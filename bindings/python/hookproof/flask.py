@@ -125,23 +125,21 @@ def _read(limit: int) -> bytes:
     try:
         body = request.get_data(cache=True)
     except RequestEntityTooLarge:
-        raise VerificationError(f"the body is over the limit of {limit} bytes", "body_too_large", 413) from None
+        raise _environ.too_large(limit) from None
     except ClientDisconnected:
         body = b""
-    if not body and announced is None and "HTTP_TRANSFER_ENCODING" in request.environ:
+    if announced is None and "HTTP_TRANSFER_ENCODING" in request.environ:
         if not request.environ.get("wsgi.input_terminated"):
-            raise _not_raw("it came in chunks, whose end this WSGI server does not tell: use one that does, or a proxy")
+            raise VerificationError(_environ.NO_END, "body_not_raw", 500)
     if announced is not None and len(body) < announced:
-        raise _not_raw(
-            f"only {len(body)} of its {announced} bytes were left: either something read `request.form`, `request.files`, "
-            "`request.stream` or `request.get_data(cache=False)` before (a `before_request` function, a middleware), "
-            "which must call `request.get_data()` first, or the client went away"
+        raise VerificationError(
+            f"the raw body is gone: only {len(body)} of its {announced} bytes were left. Either something read "
+            "`request.form`, `request.files`, `request.stream` or `request.get_data(cache=False)` before (a "
+            "`before_request` function, a middleware), which must call `request.get_data()` first, or the client went away",
+            "body_not_raw",
+            500,
         )
     return body
-
-
-def _not_raw(why: str) -> VerificationError:
-    return VerificationError(f"the raw body is gone: {why}", "body_not_raw", 500)
 
 
 def _has_route(function: Callable[..., Any]) -> bool:
