@@ -1,7 +1,7 @@
 use alloc::{string::String, vec, vec::Vec};
-use base64ct::{Base64, Base64Unpadded, Base64Url, Base64UrlUnpadded, Encoding as _};
+use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL, BASE64URL_NOPAD, HEXLOWER, HEXLOWER_PERMISSIVE, HEXUPPER};
 
-/// How bytes stand in text. Decoding is strict and, as it is also used on keys, constant-time.
+/// How bytes stand in text. Decoding is strict: one value has one text, but for the case of hex.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Encoding {
     /// Either case.
@@ -14,23 +14,22 @@ pub(crate) enum Encoding {
     Base64Url,
     /// Either alphabet; padding may be missing.
     Base64Lenient,
+    /// Base64 of the text in hex.
+    Base64Hex,
 }
 
 impl Encoding {
     /// Decodes into the buffer; `None` where the text is not in this encoding or too long.
     pub(crate) fn decode_into<'b>(self, text: &[u8], buffer: &'b mut [u8]) -> Option<&'b [u8]> {
-        let unpadded = text.last() != Some(&b'=');
-        match self {
-            Self::Hex | Self::HexUpper => base16ct::mixed::decode(text, buffer).ok(),
-            Self::Base64 => Base64::decode(text, buffer).ok(),
-            Self::Base64Url if unpadded => Base64UrlUnpadded::decode(text, buffer).ok(),
-            Self::Base64Url => Base64Url::decode(text, buffer).ok(),
-            Self::Base64Lenient if text.iter().any(|byte| matches!(byte, b'-' | b'_')) => {
-                Self::Base64Url.decode_into(text, buffer)
-            }
-            Self::Base64Lenient if unpadded => Base64Unpadded::decode(text, buffer).ok(),
-            Self::Base64Lenient => Base64::decode(text, buffer).ok(),
+        if self == Self::Base64Hex {
+            let mut hex = [0; 128];
+            let hex = Self::Base64.decode_into(text, &mut hex)?;
+            return Self::Hex.decode_into(hex, buffer);
         }
+        let rule = self.rule(text);
+        let buffer = buffer.get_mut(..rule.decode_len(text.len()).ok()?)?;
+        let size = rule.decode_mut(text, buffer).ok()?;
+        buffer.get(..size)
     }
 
     pub(crate) fn decode(self, text: &[u8]) -> Option<Vec<u8>> {
@@ -42,10 +41,26 @@ impl Encoding {
 
     pub(crate) fn encode(self, bytes: &[u8]) -> String {
         match self {
-            Self::Hex => base16ct::lower::encode_string(bytes),
-            Self::HexUpper => base16ct::upper::encode_string(bytes),
-            Self::Base64 | Self::Base64Lenient => Base64::encode_string(bytes),
-            Self::Base64Url => Base64Url::encode_string(bytes),
+            Self::Hex => HEXLOWER.encode(bytes),
+            Self::HexUpper => HEXUPPER.encode(bytes),
+            Self::Base64 | Self::Base64Lenient => BASE64.encode(bytes),
+            Self::Base64Url => BASE64URL.encode(bytes),
+            Self::Base64Hex => BASE64.encode(HEXLOWER.encode(bytes).as_bytes()),
+        }
+    }
+
+    /// How this text is decoded: strictly, trailing bits included.
+    fn rule(self, text: &[u8]) -> data_encoding::Encoding {
+        let padded = text.last() == Some(&b'=');
+        let for_urls = || text.iter().any(|byte| matches!(byte, b'-' | b'_'));
+        match self {
+            Self::Hex | Self::HexUpper => HEXLOWER_PERMISSIVE,
+            Self::Base64 | Self::Base64Hex => BASE64,
+            Self::Base64Lenient if for_urls() => Self::Base64Url.rule(text),
+            Self::Base64Lenient if padded => BASE64,
+            Self::Base64Lenient => BASE64_NOPAD,
+            Self::Base64Url if padded => BASE64URL,
+            Self::Base64Url => BASE64URL_NOPAD,
         }
     }
 }

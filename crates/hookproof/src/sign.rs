@@ -294,7 +294,7 @@ impl Signer {
     /// The signature as it stands in its header: with prefix and label, and the timestamp beside it.
     fn listed(&self, rule: &SignatureRule, signature: &str, timestamp: &str) -> String {
         let signature = format!("{}{signature}", rule.prefixes.first().map_or("", String::as_str));
-        let Some(separator) = rule.separator.map(char::from) else { return signature };
+        let Some(separator) = rule.separators.first().copied().map(char::from) else { return signature };
         let elements: Vec<String> = match rule.joiner.map(char::from) {
             Some(joiner) => {
                 let time = self.scheme.0.timestamp.iter().flat_map(|rule| &rule.from).find_map(|from| match from {

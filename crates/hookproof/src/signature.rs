@@ -1,10 +1,13 @@
 //! The signature header: read strictly and as a whole.
 
-use alloc::{collections::BTreeMap, string::String};
+use alloc::{collections::BTreeMap, string::String, vec::Vec};
 
 use crate::{
     Error, ErrorKind,
-    scheme::definition::{Position, SignatureRule},
+    scheme::{
+        definition::{Definition, Position, SignatureRule},
+        source::Source,
+    },
 };
 
 /// More elements than a rotation ever needs; a longer list is an attack on the time it takes to compare.
@@ -55,83 +58,67 @@ impl Candidates {
         self.list.iter().take(self.count).filter(move |candidate| usize::from(candidate.rule) == rule)
     }
 
-    /// Reads one value. `rules` are the rules of this place, each with its number and whether there is a key for it;
-    /// `times` are labels that carry something else than a signature.
-    pub(crate) fn read<'r>(
+    /// Reads one value for those rules of its place that count for this request.
+    pub(crate) fn read(
         &mut self,
         value: &[u8],
-        rules: impl Iterator<Item = (usize, &'r SignatureRule, bool)> + Clone,
-        times: &[&str],
-        config: &BTreeMap<String, String>,
+        place: &Place,
+        definition: &Definition,
+        counts: impl Fn(&SignatureRule) -> bool,
     ) -> Result<(), Error> {
-        let Some((_, shape, _)) = rules.clone().next() else { return Ok(()) };
-        let most = MOST_CANDIDATES.saturating_add(times.len());
-        if elements(value, shape.separator).nth(most).is_some() {
+        let rule_of = |entry: &Entry| definition.signatures.get(entry.number).filter(|rule| counts(rule));
+        let entries = || place.entries.iter().filter_map(|entry| Some((entry, rule_of(entry)?)));
+        let Some((_, shape)) = entries().next() else { return Ok(()) };
+        if count(value, &shape.separators) > MOST_CANDIDATES.saturating_add(place.times.len()) {
             return Err(TOO_MANY);
         }
         if value.len() > LONGEST_HEADER {
             return Err(MALFORMED);
         }
-        for (place, element) in elements(value, shape.separator).enumerate() {
+        for (at, element) in elements(value, &shape.separators).enumerate() {
             let Some(joiner) = shape.joiner else {
-                let position = shape.positions.get(place).copied();
-                match position.unwrap_or(if shape.positions.is_empty() {
-                    Position::Signature
-                } else {
-                    Position::Ignore
-                }) {
-                    Position::Signature => self.push(element, rules.clone())?,
+                let rest = if shape.positions.is_empty() { Position::Signature } else { Position::Ignore };
+                match shape.positions.get(at).copied().unwrap_or(rest) {
+                    Position::Signature => entries().try_for_each(|(entry, rule)| self.push(element, entry, rule))?,
                     Position::Timestamp | Position::Ignore if is_visible(element) => {}
                     Position::Timestamp | Position::Ignore => return Err(MALFORMED),
                 }
                 continue;
             };
-            let configured = rules.clone().any(|(_, rule, _)| rule.labels.iter().any(|label| label.starts_with('{')));
-            let (label, payload) = split(element, joiner, if configured { 64 } else { 16 }).ok_or(MALFORMED)?;
-            if times.iter().any(|time| time.as_bytes() == label) {
-                let twice = elements(value, shape.separator)
-                    .filter(|other| split(other, joiner, 16).is_some_and(|(other, _)| other == label))
-                    .nth(1);
-                if twice.is_some() || !is_visible(payload) {
+            let (label, payload) = split(element, joiner, place.longest_label).ok_or(MALFORMED)?;
+            if place.times.iter().any(|time| time.as_bytes() == label) {
+                let repeated =
+                    |(other, text): (&[u8], &[u8])| other == label && (shape.separators.len() == 1 || text != payload);
+                let others = elements(value, &shape.separators).enumerate().filter(|(other, _)| *other != at);
+                if !is_visible(payload) || others.filter_map(|(_, other)| split(other, joiner, 16)).any(repeated) {
                     return Err(MALFORMED);
                 }
-            } else if payload.is_empty() || !payload.iter().all(|byte| is_payload(*byte)) {
+            } else if !is_payload(payload) {
                 return Err(MALFORMED);
             } else {
-                let labelled = rules
-                    .clone()
-                    .filter(|(_, rule, _)| rule.labels.iter().any(|known| resolved(known, config).as_bytes() == label));
-                self.push(payload, labelled)?;
+                let mut labelled =
+                    entries().filter(|(entry, _)| entry.labels.iter().any(|known| known.as_bytes() == label));
+                labelled.try_for_each(|(entry, rule)| self.push(payload, entry, rule))?;
             }
         }
         Ok(())
     }
 
-    fn push<'r>(
-        &mut self,
-        text: &[u8],
-        rules: impl Iterator<Item = (usize, &'r SignatureRule, bool)>,
-    ) -> Result<(), Error> {
-        for (number, rule, has_key) in rules {
-            let Some(text) = without_prefix(text, &rule.prefixes) else {
-                // `sha1=...` where `sha256=...` is signed is another version; what has no version is malformed.
-                let other = split(text, b'=', 16)
-                    .is_some_and(|(_, payload)| !payload.is_empty() && payload.iter().all(|byte| is_payload(*byte)));
-                if other { continue } else { return Err(MALFORMED) }
-            };
-            if !has_key {
-                continue;
-            }
-            self.known = self.known.saturating_add(1);
-            let mut candidate =
-                Candidate { rule: u8::try_from(number).unwrap_or(u8::MAX), size: 0, bytes: [0; LONGEST] };
-            let Some(size) = rule.encoding.decode_into(text, &mut candidate.bytes).map(<[u8]>::len) else { continue };
-            if rule.algorithm.size(rule.der).is_some_and(|expected| expected != size) || size == 0 {
-                continue;
-            }
-            candidate.size = u8::try_from(size).unwrap_or_default();
-            let slot = self.list.get_mut(self.count).ok_or(TOO_MANY)?;
-            *slot = candidate;
+    fn push(&mut self, text: &[u8], entry: &Entry, rule: &SignatureRule) -> Result<(), Error> {
+        let Some(text) = without_prefix(text, &rule.prefixes) else {
+            // `sha1=...` where `sha256=...` is signed is another version; what has no version is malformed.
+            let other = split(text, b'=', 16).is_some_and(|(_, payload)| is_payload(payload));
+            return if other { Ok(()) } else { Err(MALFORMED) };
+        };
+        if !entry.has_key {
+            return Ok(());
+        }
+        self.known = self.known.saturating_add(1);
+        let slot = self.list.get_mut(self.count).ok_or(TOO_MANY)?;
+        let Some(size) = rule.encoding.decode_into(text, &mut slot.bytes).map(<[u8]>::len) else { return Ok(()) };
+        if size > 0 && rule.algorithm.size(rule.der).is_none_or(|expected| expected == size) {
+            slot.rule = u8::try_from(entry.number).unwrap_or(u8::MAX);
+            slot.size = u8::try_from(size).unwrap_or_default();
             self.count = self.count.saturating_add(1);
         }
         Ok(())
@@ -147,18 +134,76 @@ impl Candidates {
     }
 }
 
+/// A place in requests where signatures stand, and the rules that look there.
+pub(crate) struct Place {
+    pub(crate) entries: Vec<Entry>,
+    /// Labels that carry a time.
+    times: Vec<String>,
+    longest_label: usize,
+}
+
+pub(crate) struct Entry {
+    /// Which rule of the scheme.
+    pub(crate) number: usize,
+    /// The rule's labels, configured ones resolved.
+    labels: Vec<String>,
+    /// Whether a secret is a key of this rule; otherwise its versions are not accepted.
+    has_key: bool,
+}
+
+impl Place {
+    /// Every place of a scheme once, tokens left out.
+    pub(crate) fn all(
+        definition: &Definition,
+        config: &BTreeMap<String, String>,
+        has_key: impl Fn(usize) -> bool,
+    ) -> Vec<Self> {
+        let rule_of = |place: &Self| place.entries.first().and_then(|entry| definition.signatures.get(entry.number));
+        let times = definition.timestamp.iter().flat_map(|rule| &rule.from).filter_map(|from| match from {
+            Source::Label(label) => Some(label.clone()),
+            _ => None,
+        });
+        let mut places: Vec<Self> = Vec::new();
+        for (number, rule) in definition.signatures.iter().enumerate().filter(|(_, rule)| !rule.algorithm.is_token()) {
+            let labels = rule.labels.iter().map(|label| resolved(label, config).into()).collect();
+            let entry = Entry { number, labels, has_key: has_key(number) };
+            let same = places.iter_mut().find(|place| rule_of(place).is_some_and(|other| other.same_place(rule)));
+            match same {
+                Some(place) => place.entries.push(entry),
+                // A configured label is an account's name, which may be longer than a version.
+                None => places.push(Self {
+                    longest_label: if rule.labels.iter().any(|label| label.starts_with('{')) { 64 } else { 16 },
+                    entries: Vec::from([entry]),
+                    times: times.clone().collect(),
+                }),
+            }
+        }
+        places
+    }
+}
+
+/// How many elements there are.
+fn count(value: &[u8], separators: &[u8]) -> usize {
+    let separators = match separators {
+        // One comparison a byte is what the compiler makes fast: a header may be long, and nothing is proven yet.
+        [one] => value.iter().filter(|byte| *byte == one).count(),
+        several => value.iter().filter(|byte| several.contains(byte)).count(),
+    };
+    separators.saturating_add(1)
+}
+
 /// The elements of a list; blanks after `,` and `;` are skipped, as joined header lines bring them.
-pub(crate) fn elements(value: &[u8], separator: Option<u8>) -> impl Iterator<Item = &[u8]> {
-    let skip = matches!(separator, Some(b',' | b';'));
+pub(crate) fn elements<'v>(value: &'v [u8], separators: &[u8]) -> impl Iterator<Item = &'v [u8]> {
+    let skip = matches!(separators, [b',' | b';']);
     value
-        .split(move |byte| Some(*byte) == separator)
+        .split(move |byte| separators.contains(byte))
         .map(move |element| if skip { trim_start(element) } else { element })
 }
 
 /// The value of the element with this label.
 pub(crate) fn labelled<'v>(value: &'v [u8], rule: &SignatureRule, label: &str) -> Option<&'v [u8]> {
     let joiner = rule.joiner?;
-    elements(value, rule.separator)
+    elements(value, &rule.separators)
         .filter_map(|element| split(element, joiner, 16))
         .find(|(name, _)| *name == label.as_bytes())
         .map(|(_, value)| value)
@@ -193,11 +238,35 @@ fn trim_start(text: &[u8]) -> &[u8] {
     text.get(blanks..).unwrap_or_default()
 }
 
-fn is_payload(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'_' | b'-')
+const PAYLOAD: u8 = 1;
+const VISIBLE: u8 = 2;
+
+/// Which bytes may stand in a signature, and which are printable without being blank.
+const CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        #[expect(clippy::cast_possible_truncation, clippy::indexing_slicing, reason = "below 256")]
+        {
+            let text = byte as u8;
+            let payload = text.is_ascii_alphanumeric() || matches!(text, b'+' | b'/' | b'=' | b'_' | b'-');
+            classes[byte] = (payload as u8 * PAYLOAD) | (text.is_ascii_graphic() as u8 * VISIBLE);
+        }
+        byte += 1;
+    }
+    classes
+};
+
+fn all_in(text: &[u8], class: u8) -> bool {
+    text.iter().fold(class, |classes, byte| classes & CLASSES.get(usize::from(*byte)).copied().unwrap_or_default())
+        == class
+}
+
+fn is_payload(text: &[u8]) -> bool {
+    !text.is_empty() && all_in(text, PAYLOAD)
 }
 
 /// Printable ASCII without blanks.
 pub(crate) fn is_visible(text: &[u8]) -> bool {
-    !text.is_empty() && text.iter().all(u8::is_ascii_graphic)
+    !text.is_empty() && all_in(text, VISIBLE)
 }

@@ -15,7 +15,7 @@ use crate::{
         template::What,
     },
     secret::Secrets,
-    signature::{Candidates, is_visible},
+    signature::{Candidates, Place, is_visible},
     url::Spelling,
     wire::{Content, Proven, Wire, unreadable},
 };
@@ -46,8 +46,9 @@ pub(crate) struct Inner {
 struct Plan {
     /// A request without a delivery id cannot be taken.
     needs_id: bool,
-    /// Bytes of an id that could move a boundary of what is signed.
-    delimiters: Vec<u8>,
+    /// Which bytes an id may have: visible ones that cannot move a boundary of what is signed.
+    id_bytes: [bool; 256],
+    places: Vec<Place>,
     /// The signature covers only part of the body.
     partial: bool,
     /// A challenge that a handshake would sign for anybody: no delivery may look like one.
@@ -55,7 +56,7 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(definition: &Definition, options: &Options) -> Self {
+    fn new(definition: &Definition, options: &Options, keys: &[Key]) -> Self {
         // Joined header lines bring a comma.
         let mut delimiters = Vec::from([b',']);
         for pair in definition.signatures.iter().flat_map(|rule| rule.content.0.windows(2)) {
@@ -67,8 +68,11 @@ impl Plan {
             }
         }
         Self {
+            id_bytes: core::array::from_fn(|byte| {
+                u8::try_from(byte).is_ok_and(|byte| byte.is_ascii_graphic() && !delimiters.contains(&byte))
+            }),
+            places: Place::all(definition, &options.config, |rule| keys.iter().any(|key| key.rule == rule)),
             needs_id: options.identity == Identity::Id || definition.id_is_content(),
-            delimiters,
             partial: definition.coverage() == Coverage::Partial,
             oracle: definition.handshakes.iter().any(|handshake| handshake.mac.is_some() && !handshake.signed),
         }
@@ -108,7 +112,7 @@ impl Verifier {
     pub fn with_options(scheme: Scheme, secrets: impl Into<Secrets>, options: Options) -> Result<Self, Error> {
         options.check(&scheme.0)?;
         let (keys, warnings) = keyring::keys(&scheme.0, secrets.into())?;
-        let plan = Plan::new(&scheme.0, &options);
+        let plan = Plan::new(&scheme.0, &options, &keys);
         Ok(Self(Arc::new(Inner { scheme, options, keys, warnings, plan })))
     }
 
@@ -329,10 +333,6 @@ impl Inner {
         self.keys.iter().filter(move |key| key.window.holds(now))
     }
 
-    fn has_key(&self, rule: usize) -> bool {
-        self.keys.iter().any(|key| key.rule == rule)
-    }
-
     /// Everything that can be judged before the body is there: what is missing first, then the grammar, both in the
     /// order id, timestamp, signature.
     pub(crate) fn open<'a>(&'a self, wire: &Wire<'a>, candidates: &mut Candidates) -> Result<Head<'a>, Error> {
@@ -370,7 +370,7 @@ impl Inner {
         if let Some(timestamp) = timestamp {
             head.timestamp = Some(self.judged_timestamp(timestamp)?);
         }
-        self.read_candidates(wire, carried, candidates)?;
+        self.read_candidates(wire, false, candidates)?;
         if let Some(rule) = &definition.timestamp
             && head.timestamp.is_none()
             && in_head(&rule.from)
@@ -406,8 +406,8 @@ impl Inner {
     /// An id that is part of what is signed must not be able to move a boundary in it; one that binds nobody is
     /// simply not taken.
     fn judged_id<'a>(&self, id: Cow<'a, [u8]>) -> Result<Option<Cow<'a, str>>, Error> {
-        let delimiters = &self.plan.delimiters;
-        let well_formed = id.len() <= 255 && is_visible(&id) && !id.iter().any(|byte| delimiters.contains(byte));
+        let allowed = |byte: &u8| self.plan.id_bytes.get(usize::from(*byte)).copied().unwrap_or_default();
+        let well_formed = id.len() <= 255 && id.iter().all(allowed);
         match text(id) {
             Some(id) if well_formed => Ok(Some(id)),
             _ if self.plan.needs_id => Err(ID_MALFORMED),
@@ -422,29 +422,17 @@ impl Inner {
     }
 
     /// Reads the signatures of each place once, for all rules that look there.
-    fn read_candidates<'a>(
-        &self,
-        wire: &Wire<'a>,
-        rules: impl Iterator<Item = (usize, &'a SignatureRule)> + Clone,
-        candidates: &mut Candidates,
-    ) -> Result<(), Error> {
-        let rules = rules.filter(|(_, rule)| !rule.algorithm.is_token() && !per_item(rule));
+    fn read_candidates(&self, wire: &Wire<'_>, from_body: bool, candidates: &mut Candidates) -> Result<(), Error> {
         let mut any = false;
-        for (number, rule) in rules.clone() {
-            any = true;
-            if rules.clone().any(|(other, earlier)| other < number && earlier.same_place(rule)) {
+        for place in &self.plan.places {
+            let rules = || place.entries.iter().filter_map(|entry| self.definition().signatures.get(entry.number));
+            let Some(rule) = rules().find(|rule| wire.counts(rule)) else { continue };
+            if in_body(rule) != from_body || per_item(rule) {
                 continue;
             }
-            let same = rules
-                .clone()
-                .filter(|(_, other)| other.same_place(rule))
-                .map(|(number, rule)| (number, rule, self.has_key(number)));
-            let labels = self.definition().timestamp.iter().flat_map(|rule| &rule.from).find_map(|from| match from {
-                Source::Label(label) => Some(label.as_str()),
-                _ => None,
-            });
+            any = true;
             for value in wire.carried(rule)? {
-                candidates.read(&value, same.clone(), labels.as_slice(), wire.config)?;
+                candidates.read(&value, place, self.definition(), |rule| wire.counts(rule))?;
             }
         }
         if any { candidates.check() } else { Ok(()) }
@@ -493,7 +481,7 @@ impl Inner {
             if absent {
                 return Err(self.nothing_carried(in_body_rules));
             }
-            self.read_candidates(wire, in_body_rules, candidates)?;
+            self.read_candidates(wire, true, candidates)?;
         }
 
         let mut secret = None;
@@ -618,12 +606,10 @@ impl Inner {
             let signature =
                 item.signature.as_deref().filter(|signature| !signature.is_empty()).ok_or(SIGNATURE_MISSING)?;
             let mut candidates = Candidates::new();
-            candidates.read(
-                signature.as_bytes(),
-                core::iter::once((number, rule, self.has_key(number))),
-                &[],
-                wire.config,
-            )?;
+            let place = self.plan.places.iter().find(|place| place.entries.iter().any(|entry| entry.number == number));
+            if let Some(place) = place {
+                candidates.read(signature.as_bytes(), place, self.definition(), |rule| wire.counts(rule))?;
+            }
             candidates.check()?;
             let content = wire.content(rule, Spelling::AsIs, Some(item), proven)?;
             let found = self.compare(number, rule, &content, &candidates, now, &Running::new());

@@ -101,7 +101,7 @@ impl<'a> Wire<'a> {
         fn element<'v>(source: &Source, rule: &SignatureRule, value: &'v [u8]) -> Option<&'v [u8]> {
             match source {
                 Source::Label(label) => signature::labelled(value, rule, label),
-                Source::Position(place) => signature::elements(value, rule.separator).nth(*place),
+                Source::Position(place) => signature::elements(value, &rule.separators).nth(*place),
                 _ => None,
             }
         }
@@ -209,14 +209,18 @@ impl<'a> Wire<'a> {
         })
     }
 
-    /// The rules that count for this request's content type.
+    /// The rules that count for this request.
     pub(crate) fn rules(&self) -> impl Iterator<Item = (usize, &'a SignatureRule)> + Clone {
+        self.definition.signatures.iter().enumerate().filter(|(_, rule)| self.counts(rule))
+    }
+
+    /// Whether a rule counts for this request's content type: one that names it, or else one that names none.
+    pub(crate) fn counts(&self, rule: &SignatureRule) -> bool {
+        let Some(wanted) = &rule.content_type else {
+            return !self.definition.signatures.iter().any(|rule| rule.content_type.is_some() && self.counts(rule));
+        };
         let media = self.named("content-type").and_then(|value| value.split(|byte| *byte == b';').next());
-        let media = media.map(<[u8]>::trim_ascii).map(<[u8]>::to_ascii_lowercase);
-        let special = self.definition.signatures.iter().any(|rule| is_for(rule, media.as_deref()));
-        let rules = self.definition.signatures.iter().enumerate();
-        rules
-            .filter(move |(_, rule)| if special { is_for(rule, media.as_deref()) } else { rule.content_type.is_none() })
+        media.is_some_and(|media| media.trim_ascii().eq_ignore_ascii_case(wanted.as_bytes()))
     }
 
     /// For signatures per item: each item's signature and signed values, found in one pass per pointer.
@@ -253,10 +257,6 @@ impl<'a> Wire<'a> {
         matches!(rule.algorithm, Algorithm::Digest(_))
             && (self.body.contains(&0) || core::str::from_utf8(self.body).is_err())
     }
-}
-
-fn is_for(rule: &SignatureRule, media: Option<&[u8]>) -> bool {
-    rule.content_type.as_ref().is_some_and(|wanted| media == Some(wanted.as_bytes()))
 }
 
 /// One item of a batch that is signed item by item.

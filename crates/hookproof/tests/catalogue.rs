@@ -64,8 +64,7 @@ fn p256_pair() -> [String; 2] {
 }
 
 fn standard_base64(bytes: &[u8]) -> String {
-    use base64ct::Encoding as _;
-    base64ct::Base64::encode_string(bytes)
+    data_encoding::BASE64.encode(bytes)
 }
 
 fn options(scheme: &Scheme) -> Options {

@@ -97,7 +97,8 @@ pub(crate) enum Carrier {
 pub(crate) struct SignatureRule {
     pub(crate) algorithm: Algorithm,
     pub(crate) carrier: Carrier,
-    pub(crate) separator: Option<u8>,
+    /// Any of them separates; none: there is one bare value.
+    pub(crate) separators: Vec<u8>,
     pub(crate) joiner: Option<u8>,
     pub(crate) labels: Vec<String>,
     pub(crate) positions: Vec<Position>,
@@ -112,7 +113,7 @@ pub(crate) struct SignatureRule {
 
 impl SignatureRule {
     pub(crate) fn same_place(&self, other: &Self) -> bool {
-        self.carrier == other.carrier && self.separator == other.separator && self.joiner == other.joiner
+        self.carrier == other.carrier && self.separators == other.separators && self.joiner == other.joiner
     }
 }
 

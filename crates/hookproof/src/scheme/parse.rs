@@ -42,8 +42,12 @@ const HASHES: &[(&str, Hash)] = &[
     ("sha512", Hash::Sha512),
     ("md5", Hash::Md5),
 ];
-const ENCODINGS: &[(&str, Encoding)] =
-    &[("hex", Encoding::Hex), ("base64", Encoding::Base64), ("base64url", Encoding::Base64Url)];
+const ENCODINGS: &[(&str, Encoding)] = &[
+    ("hex", Encoding::Hex),
+    ("base64", Encoding::Base64),
+    ("base64url", Encoding::Base64Url),
+    ("base64-hex", Encoding::Base64Hex),
+];
 const KEY_ENCODINGS: &[(&str, KeyEncoding)] = &[
     ("utf8", KeyEncoding::Utf8),
     ("hex", KeyEncoding::Coded(Encoding::Hex)),
@@ -225,7 +229,13 @@ fn signature_rule(mut fields: Fields<'_>, keys: &KeyRule, slots: &mut Slots) -> 
         None => return Err(fields.invalid("algorithm", "an algorithm such as `hmac-sha256` is expected")),
     };
     let carrier = carrier(&mut fields, slots)?;
-    let separator = single(&mut fields, "separator")?;
+    let mut separators = Vec::new();
+    for text in fields.texts("separator")? {
+        match text.as_bytes() {
+            &[byte] if byte.is_ascii() => separators.push(byte),
+            _ => return Err(fields.invalid("separator", "one character, or a list of them, is expected")),
+        }
+    }
     let joiner = single(&mut fields, "joiner")?;
     let labels: Vec<String> = fields.texts("labels")?.into_iter().map(String::from).collect();
     let mut positions = Vec::new();
@@ -238,7 +248,7 @@ fn signature_rule(mut fields: Fields<'_>, keys: &KeyRule, slots: &mut Slots) -> 
     if joiner.is_none() && !labels.is_empty() {
         return Err(fields.invalid("joiner", "with `labels`, what stands between label and value is expected"));
     }
-    if separator.is_none() && (joiner.is_some() || !positions.is_empty()) {
+    if separators.is_empty() && (joiner.is_some() || !positions.is_empty()) {
         return Err(
             fields.invalid("separator", "with `joiner` or `positions`, what stands between elements is expected")
         );
@@ -269,7 +279,7 @@ fn signature_rule(mut fields: Fields<'_>, keys: &KeyRule, slots: &mut Slots) -> 
     Ok(SignatureRule {
         algorithm,
         carrier,
-        separator,
+        separators,
         joiner,
         labels,
         positions,
