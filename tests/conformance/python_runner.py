@@ -63,9 +63,7 @@ def challenge(record: dict[str, Any], scheme: Any, options: dict[str, Any], now:
     """Through WSGI, because a handshake is a receiver's answer to a request."""
     from hookproof.wsgi import receive
 
-    receiver = Receiver(
-        scheme, record["secret"], store=MemoryStore(), handshake=True, clock=lambda: now, **options
-    )
+    receiver = Receiver(scheme, record["secret"], store=MemoryStore(), handshake=True, clock=lambda: now, **options)
     published = record["challenge"]
     environ = {
         "REQUEST_METHOD": record.get("method", "GET"),
@@ -121,7 +119,9 @@ def hostile(case: dict[str, Any]) -> str:
     config = case["config"]
     numbers = {"NaN": float("nan"), "Infinity": float("inf")}
     tolerance = config["tolerance_s"]
-    options: dict[str, Any] = {"tolerance": numbers.get(tolerance, tolerance) if isinstance(tolerance, str) else tolerance}
+    if isinstance(tolerance, str):
+        tolerance = numbers.get(tolerance, tolerance)
+    options: dict[str, Any] = {"tolerance": tolerance}
     if "max_body_bytes" in config:
         options["max_body"] = config["max_body_bytes"]
     verifier = Verifier("standard-webhooks", config["secrets"], **options)

@@ -1,16 +1,16 @@
 """Decides whether an incoming webhook is authentic, fresh and new.
 
-    from flask import Flask
-    from hookproof import Receiver, SQLiteStore
-    from hookproof.flask import receive
+from flask import Flask
+from hookproof import Receiver, SQLiteStore
+from hookproof.flask import receive
 
-    receiver = Receiver("agentbot", os.environ["AGENTBOT_SECRET"], store=SQLiteStore("deliveries.db", scope="crm"))
-    app = Flask(__name__)
+receiver = Receiver("agentbot", os.environ["AGENTBOT_SECRET"], store=SQLiteStore("deliveries.db", scope="crm"))
+app = Flask(__name__)
 
-    @app.post("/webhooks/agentbot")
-    @receive(receiver)
-    def on_delivery(delivery):
-        print(delivery.event_type, delivery.id, delivery.json())
+@app.post("/webhooks/agentbot")
+@receive(receiver)
+def on_delivery(delivery):
+    print(delivery.event_type, delivery.id, delivery.json())
 """
 
 from hookproof._engine import Delivery, MemoryStore, Outcome, Stream

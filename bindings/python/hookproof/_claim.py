@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from hookproof._errors import ConfigurationError, LeaseLost
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from hookproof.stores import AsyncStore, Store
-
-from hookproof._errors import ConfigurationError, LeaseLost
 
 
 class _Held:

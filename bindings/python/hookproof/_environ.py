@@ -51,7 +51,7 @@ def read(environ: Mapping[str, Any], limit: int) -> bytes:
     if announced is None:
         if not environ.get("HTTP_TRANSFER_ENCODING"):
             return b""
-        if not environ.get("wsgi.input_terminated"):
+        if has_no_end(environ):
             raise VerificationError(NO_END, "body_not_raw", 500)
     elif announced > limit:
         raise too_large(limit)
@@ -80,6 +80,11 @@ NO_END = (
     "the raw body cannot be read: it came in chunks, whose end this WSGI server does not tell. Use a server that sets "
     "`wsgi.input_terminated`, such as gunicorn, or a proxy that buffers requests"
 )
+
+
+def has_no_end(environ: Mapping[str, Any]) -> bool:
+    """Whether the body comes in chunks, and the server does not say where they end."""
+    return bool(environ.get("HTTP_TRANSFER_ENCODING")) and not environ.get("wsgi.input_terminated")
 
 
 def too_large(limit: int) -> VerificationError:

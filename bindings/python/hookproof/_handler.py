@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hookproof._errors import ConfigurationError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -10,8 +12,6 @@ if TYPE_CHECKING:
 
     from hookproof._engine import Delivery
     from hookproof._receiver import Receiver
-
-from hookproof._errors import ConfigurationError
 
 
 class Handler:

@@ -13,7 +13,7 @@ from hookproof._verifier import Verifier
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping
     from typing import Any, Literal, TypeAlias
 
     from typing_extensions import Required, Unpack
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
         conflict: bool
         handshake: bool
         rate_limit: Mapping[Literal["limit", "per"], int | str]
-        clock: Callable[[], float]
-        on_outcome: Callable[[Outcome], Any]
-        enqueue: Callable[[Delivery], Any]
+        clock: Callable[[], float] | None
+        on_outcome: Callable[[Outcome], Any] | None
+        enqueue: Callable[[Delivery], Any] | None
 
 
 # How many tenants' verifiers are kept: building one costs as much as a dozen verifications.
@@ -90,6 +90,7 @@ class Receiver:
         self.enqueue: Callable[[Delivery], Any] | None = _function(given, "enqueue")
         self.meter = meter()
         self.scheme = Scheme(scheme)
+        self._secret = secret
         self._options = given
         self._tenants: dict[Any, Kernel] = {}
         self.resolve: Resolver | None = secret if callable(secret) else None
@@ -126,14 +127,20 @@ class Receiver:
                 return f"the function for `{name}`"
         return None
 
+    def without_store(self) -> Receiver:
+        """The same receiver, for what verifies and claims nothing."""
+        options: dict[str, Any] = {**self._options, "store": None, "clock": lambda: self.clock()}
+        return Receiver(self.scheme, self._secret, **options, on_outcome=self.on_outcome)
+
     def kernel(self, found: Found) -> tuple[Kernel, str]:
         """The kernel for what the function of the request found, and the tenant."""
         if found is None:
             raise VerificationError("the function for `secret` knows none for this request", "signature_mismatch", 401)
-        if isinstance(found, tuple) and len(found) == 2 and isinstance(found[0], str) and found[0]:
-            tenant, secrets = found
+        secrets: Any
+        if isinstance(found, tuple) and len(found) == 2 and isinstance(found[0], str):
+            tenant, secrets = found[0], found[1]
         else:
-            tenant, secrets = "", found  # type: ignore[assignment]
+            tenant, secrets = "", found
         listed = secrets if isinstance(secrets, list | tuple) else (secrets,)
         key = (tenant, *listed)
         kernel = self._tenants.get(key)

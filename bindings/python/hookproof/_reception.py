@@ -7,6 +7,7 @@ awaits them.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from time import perf_counter, sleep
 
 from hookproof import _engine
@@ -68,7 +69,8 @@ def _way(
     started = perf_counter()
     store = receiver.store
     token = os.urandom(16)
-    delivery = reception = None
+    delivery: Any = None
+    reception: Any = None
     try:
         if receiver.single is not None:
             kernel, tenant = receiver.single, ""
@@ -89,7 +91,9 @@ def _way(
         # A tenant's secret is wrong: nobody outside can do anything about it.
         command = _engine.refuse(receiver.scheme.id, "internal_error", f"{error.code}: {error}")
 
-    response = failure = claim = None
+    response: Any = None
+    claim: Any = None
+    failure: BaseException | None = None
     key = b""
     while command[0] != "answer":
         event: str
@@ -227,7 +231,8 @@ async def _answer_async(receiver: Receiver, incoming: Incoming, run: Run) -> Any
                 if who == "store":
                     result = await call_store(function, *arguments)
                 elif who == "sleep":
-                    result = await asyncio.sleep(*arguments)
+                    result = None
+                    await asyncio.sleep(*arguments)
                 else:
                     result = function(*arguments)
                     if hasattr(result, "__await__"):
@@ -275,10 +280,9 @@ class _AsyncRenewal:
             try:
                 await self._extend()
             except LeaseLost:
-                return _lost(self._claim)
+                _lost(self._claim)
+                return
             except Exception as error:
                 logger().warning("the store failed to extend a lease, which is tried again: %r", error)
-            try:
+            with suppress(TimeoutError, asyncio.TimeoutError):
                 await asyncio.wait_for(self._stopped.wait(), self._every)
-            except (TimeoutError, asyncio.TimeoutError):
-                pass

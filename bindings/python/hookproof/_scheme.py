@@ -34,7 +34,7 @@ class Scheme(_engine.Scheme):
         if isinstance(source, str):
             return super().__new__(cls, _encodable(source), "name")
         if isinstance(source, _engine.Scheme):
-            return source  # type: ignore[return-value]
+            return source
         return super().__new__(cls, to_json(source, "a scheme", "scheme_invalid"), "json")
 
     @classmethod

@@ -1,6 +1,6 @@
 """Plain ASGI: a middleware around an application, or a part of one.
 
-    application = receive(receiver, application, path="/webhooks/agentbot")
+application = receive(receiver, application, path="/webhooks/agentbot")
 """
 
 from __future__ import annotations

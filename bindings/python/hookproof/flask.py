@@ -1,9 +1,9 @@
 """Flask.
 
-    @app.post("/webhooks/agentbot")
-    @receive(receiver)
-    def on_delivery(delivery):
-        ...
+@app.post("/webhooks/agentbot")
+@receive(receiver)
+def on_delivery(delivery):
+    ...
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def _view(receiver: Receiver, function: Callable[..., Any] | None) -> Callable[.
     if function is None:
         view.__name__ = view.__qualname__ = f"receive_{receiver.scheme.id.replace('-', '_')}"
     # The handler's parameters are not the view's.
-    del view.__wrapped__  # type: ignore[attr-defined]
+    del view.__wrapped__
     return view
 
 
@@ -128,14 +128,13 @@ def _read(limit: int) -> bytes:
         raise _environ.too_large(limit) from None
     except ClientDisconnected:
         body = b""
-    if announced is None and "HTTP_TRANSFER_ENCODING" in request.environ:
-        if not request.environ.get("wsgi.input_terminated"):
-            raise VerificationError(_environ.NO_END, "body_not_raw", 500)
+    if announced is None and _environ.has_no_end(request.environ):
+        raise VerificationError(_environ.NO_END, "body_not_raw", 500)
     if announced is not None and len(body) < announced:
         raise VerificationError(
             f"the raw body is gone: only {len(body)} of its {announced} bytes were left. Either something read "
             "`request.form`, `request.files`, `request.stream` or `request.get_data(cache=False)` before (a "
-            "`before_request` function, a middleware), which must call `request.get_data()` first, or the client went away",
+            "`before_request` function, a middleware), which must call `request.get_data()` first; or the client left",
             "body_not_raw",
             500,
         )

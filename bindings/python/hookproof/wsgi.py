@@ -1,6 +1,6 @@
 """Plain WSGI: a middleware around an application, or a part of one.
 
-    application = receive(receiver, application, path="/webhooks/agentbot")
+application = receive(receiver, application, path="/webhooks/agentbot")
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def receive(receiver: Receiver, app: WSGIApplication, *, path: str | None = None
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if path is not None and environ.get("PATH_INFO") != path:
             return app(environ, start_response)
-        status, headers, body = to_response(answer(receiver, to_request(environ), lambda *held: _run(app, environ, *held)))
+        result = answer(receiver, to_request(environ), lambda *held: _run(app, environ, *held))
+        status, headers, body = to_response(result)
         start_response(status, headers)
         return [body]
 

@@ -21,14 +21,12 @@ from hookproof._engine import MemoryStore
 
 __all__ = ["AsyncStore", "ClaimAnswer", "MemoryStore", "Store"]
 
-ClaimAnswer = (
-    tuple[Literal["claimed"], int] | tuple[Literal["done"], bytes | None] | tuple[Literal["in_flight"], int]
-)
+ClaimAnswer = tuple[Literal["claimed"], int] | tuple[Literal["done"], bytes] | tuple[Literal["in_flight"], int]
 """What `claim` answers.
 
 - `("claimed", fence)`: the key is the caller's until the lease ends. The fence is higher than that of every earlier
   claim of this key; pass it to whatever must refuse a late worker.
-- `("done", body_hash)`: the key was completed before; SHA-256 of the body that was, or `None` if it is not known.
+- `("done", body_hash)`: the key was completed before; SHA-256 of the body that was.
 - `("in_flight", remaining_ms)`: another token holds the key for that many more milliseconds.
 """
 
@@ -42,9 +40,9 @@ class Store(Protocol):
     the delivery is then refused with 503, because a handler never runs without a claim.
 
     A store that can complete a claim inside the user's own transaction also has
-    `complete_in(transaction, key, token, retention_ms)`, which raises `LeaseLost` from a statement that fails, so that the
-    transaction can only abort; one that never waits for anything outside of the
-    process says `blocking = False`, and is then called directly from async frameworks.
+    `complete_in(transaction, key, token, retention_ms)`, which raises `LeaseLost` from a statement that fails, so that
+    the transaction can only abort. One that never waits for anything outside of the process says `blocking = False`,
+    and is then called directly from async frameworks.
     """
 
     @property

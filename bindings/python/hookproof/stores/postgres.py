@@ -73,7 +73,7 @@ class PostgresStore:
     def create(self) -> None:
         """Makes the table, if it is not there."""
         with self._connection() as connection:
-            connection.execute(_CREATE)  # type: ignore[arg-type]
+            connection.execute(_CREATE)
 
     def claim(self, key: bytes, token: bytes, body_hash: bytes, lease_ms: int) -> ClaimAnswer:
         """Takes `key` for `lease_ms`, unless it is done or in flight elsewhere."""
@@ -146,7 +146,7 @@ class AsyncPostgresStore:
     async def create(self) -> None:
         """Makes the table, if it is not there."""
         async with self._connection() as connection:
-            await connection.execute(_CREATE)  # type: ignore[arg-type]
+            await connection.execute(_CREATE)
 
     async def claim(self, key: bytes, token: bytes, body_hash: bytes, lease_ms: int) -> ClaimAnswer:
         """Takes `key` for `lease_ms`, unless it is done or in flight elsewhere."""

@@ -22,7 +22,10 @@ import asyncio
 import os
 import sqlite3
 import threading
+import time
+import weakref
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from hookproof._engine import STORE_TEXTS
@@ -64,26 +67,30 @@ class SQLiteStore:
         self._path = os.fspath(path)
         if not self._path or self._path.startswith((":memory:", "file:")):
             # Each thread has a connection of its own, and each connection would have a memory of its own.
-            raise ConfigurationError("`path` is the path of a file; for one process use `MemoryStore`", "option_invalid")
+            raise ConfigurationError(
+                "`path` is the path of a file; for one process use `MemoryStore`", "option_invalid"
+            )
         self._timeout = timeout
+        # One connection and a fair lock: SQLite has one writer at a time, and its own waiting is not fair, so that of
+        # thirty threads the last would give up.
         self._lock = threading.Lock()
-        self._process = os.getpid()
-        self._idle: list[sqlite3.Connection] = []
+        self._connection: sqlite3.Connection | None = None
         self._inherited: list[sqlite3.Connection] = []
-        self._created = False
         self.scope = checked_scope(scope)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=partial(_forked, weakref.ref(self)))
 
     def __repr__(self) -> str:
         return f"SQLiteStore({self._path!r}, scope={self.scope!r})"
 
     def create(self) -> None:
         """Makes the file and the table, if they are not there; the first step does it, too."""
-        with self._connection():
+        with self._connected():
             pass
 
     def claim(self, key: bytes, token: bytes, body_hash: bytes, lease_ms: int) -> ClaimAnswer:
         """Takes `key` for `lease_ms`, unless it is done or in flight elsewhere."""
-        with self._connection() as connection:
+        with self._connected() as connection:
             # All rows are fetched: a statement that is not finished holds the write lock.
             [(state, fence, done, remaining_ms)] = connection.execute(
                 _CLAIM, (key, token, body_hash, lease_ms, self.scope)
@@ -133,47 +140,54 @@ class SQLiteStore:
     def close(self) -> None:
         """Closes the file; the next step opens it again."""
         with self._lock:
-            idle, self._idle = self._idle, []
-        for connection in idle:
-            connection.close()
+            if self._connection is not None:
+                self._connection.close()
+            self._connection = None
 
     def _change(self, text: str, parameters: tuple[object, ...]) -> int:
-        with self._connection() as connection:
+        with self._connected() as connection:
             return connection.execute(text, parameters).rowcount
 
     @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
+    def _connected(self) -> Iterator[sqlite3.Connection]:
         with self._lock:
-            if self._process != os.getpid():
-                # A connection must not be used, nor closed, in a process that was forked from its own.
-                self._inherited += self._idle
-                self._idle, self._process = [], os.getpid()
-            connection = self._idle.pop() if self._idle else None
-        if connection is None:
-            connection = self._open()
-        try:
-            yield connection
-        except BaseException:
-            connection.close()
-            raise
-        with self._lock:
-            self._idle.append(connection)
+            if self._connection is None:
+                self._connection = self._open()
+            yield self._connection
 
     def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self._path, timeout=self._timeout, isolation_level=None, check_same_thread=False, cached_statements=16
-        )
+        connection = sqlite3.connect(self._path, timeout=self._timeout, isolation_level=None, check_same_thread=False)
         try:
-            if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
-                connection.execute("PRAGMA journal_mode = WAL")
+            _use_wal(connection, self._timeout)
             connection.execute("PRAGMA synchronous = FULL")
-            if not self._created:
-                connection.executescript(_CREATE)
-                self._created = True
+            connection.executescript(_CREATE)
         except BaseException:
             connection.close()
             raise
         return connection
+
+
+def _use_wal(connection: sqlite3.Connection, timeout: float) -> None:
+    # Two processes that switch a new file at the same time do not wait for each other: SQLite says `locked` at once.
+    until = time.monotonic() + timeout
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").fetchall()
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(0.01)
+
+
+def _forked(reference: weakref.ref[SQLiteStore]) -> None:
+    store = reference()
+    if store is not None and store._connection is not None:
+        # A connection must not be used, nor closed, in a process that was forked from its own.
+        store._inherited.append(store._connection)
+        store._connection = None
+    if store is not None:
+        store._lock = threading.Lock()
 
 
 class AsyncSQLiteStore:
