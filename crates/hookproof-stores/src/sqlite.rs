@@ -3,6 +3,7 @@
 use core::time::Duration;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use hookproof::store::sql::sqlite as texts;
 use rusqlite::{Connection, OptionalExtension, Params, Transaction, params};
@@ -23,13 +24,11 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 /// together, so the effect happens exactly once.
 #[derive(Clone)]
 pub struct SqliteStore {
-    file: Arc<File>,
-    scope: Scope,
-}
-
-struct File {
+    // One connection and a lock: SQLite has one writer at a time, and its own waiting is not fair, so that of thirty
+    // threads the last would give up.
+    connection: Arc<Mutex<Connection>>,
     path: PathBuf,
-    idle: Mutex<Vec<Connection>>,
+    scope: Scope,
 }
 
 impl SqliteStore {
@@ -38,11 +37,12 @@ impl SqliteStore {
     /// # Errors
     /// What SQLite says of the file.
     pub fn open(path: impl AsRef<Path>, scope: Scope) -> Result<Self, rusqlite::Error> {
-        let file = File { path: path.as_ref().to_owned(), idle: Mutex::default() };
-        let connection = file.connect()?;
+        let connection = Connection::open(&path)?;
+        connection.busy_timeout(TIMEOUT)?;
+        use_wal(&connection)?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
         connection.execute_batch(texts::CREATE)?;
-        file.give_back(connection);
-        Ok(Self { file: Arc::new(file), scope })
+        Ok(Self { connection: Arc::new(Mutex::new(connection)), path: path.as_ref().to_owned(), scope })
     }
 
     /// Deletes at most `limit` rows that have ended, and answers how many; fewer than `limit`: none is left.
@@ -76,14 +76,10 @@ impl SqliteStore {
         &self,
         step: impl FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let file = Arc::clone(&self.file);
+        let connection = Arc::clone(&self.connection);
         let done = tokio::task::spawn_blocking(move || {
-            let connection = file.take()?;
-            let answer = step(&connection);
-            if answer.is_ok() {
-                file.give_back(connection);
-            }
-            answer
+            // A step that panicked has left no statement open: it is dropped before the lock.
+            step(&connection.lock().unwrap_or_else(PoisonError::into_inner))
         });
         done.await.map_err(unavailable)?.map_err(unavailable)
     }
@@ -91,7 +87,7 @@ impl SqliteStore {
 
 impl core::fmt::Debug for SqliteStore {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("SqliteStore").field("path", &self.file.path).field("scope", &self.scope).finish()
+        f.debug_struct("SqliteStore").field("path", &self.path).field("scope", &self.scope).finish()
     }
 }
 
@@ -146,22 +142,14 @@ impl AsyncStore for SqliteStore {
     }
 }
 
-impl File {
-    fn connect(&self) -> Result<Connection, rusqlite::Error> {
-        let connection = Connection::open(&self.path)?;
-        connection.busy_timeout(TIMEOUT)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        Ok(connection)
-    }
-
-    fn take(&self) -> Result<Connection, rusqlite::Error> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        idle.map_or_else(|| self.connect(), Ok)
-    }
-
-    fn give_back(&self, connection: Connection) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+/// Two processes that switch a new file at the same time do not wait for each other: SQLite says `locked` at once.
+fn use_wal(connection: &Connection) -> Result<(), rusqlite::Error> {
+    let until = Instant::now() + TIMEOUT;
+    loop {
+        match connection.pragma_update(None, "journal_mode", "WAL") {
+            Err(_) if Instant::now() < until => std::thread::sleep(Duration::from_millis(10)),
+            done => return done,
+        }
     }
 }
 
