@@ -6,6 +6,7 @@ mod command;
 mod console;
 mod failure;
 mod input;
+mod table;
 
 use std::process::ExitCode;
 

@@ -463,7 +463,7 @@ impl Driver {
     }
 }
 
-/// How much of an answer's body the log keeps.
+/// How many characters of an answer's body the log keeps.
 const EXCERPT: usize = 1_024;
 
 fn attempt(
@@ -497,9 +497,7 @@ fn attempt(
 
 /// The begin of a body, without our own secrets: a receiver may echo them.
 fn excerpt(body: &[u8], secrets: &SecretRing) -> String {
-    let mut text = secrets.redact(&String::from_utf8_lossy(body));
-    text.truncate(text.floor_char_boundary(EXCERPT));
-    text
+    secrets.redact(&String::from_utf8_lossy(body)).chars().take(EXCERPT).collect()
 }
 
 /// The time on the wall, Unix milliseconds.

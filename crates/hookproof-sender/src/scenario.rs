@@ -122,7 +122,7 @@ impl Scenario {
         }
     }
 
-    /// The expectation in words: `2xx, then 200 duplicate`.
+    /// The expectation in words: `2xx, then duplicate`.
     pub fn expectation(self) -> String {
         self.expected().iter().map(|expected| expected.words()).collect::<Vec<_>>().join(", then ")
     }
@@ -141,7 +141,7 @@ impl Expected {
     const fn words(self) -> &'static str {
         match self {
             Self::Fresh => "2xx",
-            Self::Duplicate => "200 duplicate",
+            Self::Duplicate => "duplicate",
             Self::Refused => "401",
             Self::Failed => "500",
             Self::FreshOrBusy => "2xx or 409",
@@ -185,9 +185,10 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// The answers in few characters: `200 200`, `20x 200, 409`.
+    /// The answers in few characters: `200, 200 dup`, `1x 204, 19x 200 dup`.
     pub fn answers(&self) -> String {
         let word = |seen: &Seen| match (seen.status, &seen.failure) {
+            (Some(status), _) if seen.duplicate => format!("{status} dup"),
             (Some(status), _) => status.to_string(),
             (None, Some(failure)) => failure.clone(),
             (None, None) => "-".to_owned(),
@@ -206,7 +207,7 @@ impl Verdict {
         } else {
             self.seen.iter().map(word).collect()
         };
-        texts.join(" ")
+        texts.join(", ")
     }
 }
 

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use crate::command::{block_on, send::transport};
 use crate::console::{Paint, progress, progress_ends, say, say_json};
 use crate::failure::{Answer, Failure};
+use crate::table::{Table, Tone};
 
 /// The providers that the demo plays.
 const PROVIDERS: [&str; 4] = ["get-a-team", "my-gpt-assistants", "agentbot", "standard-webhooks"];
@@ -122,47 +123,35 @@ impl Demo {
 
     fn print_table(&self, providers: &[String], cells: &Cells, wrong: usize) -> Result<(), Failure> {
         let paint = Paint::new(self.plain);
-        let names: Vec<&String> = self.receivers.iter().map(|(name, _)| name).collect();
-        let mut head = format!("{:<36}{:<26}", "", "expected");
-        for name in &names {
-            head.push_str(&format!("{name:<26}"));
-        }
-        say(paint.bold(head.trim_end()))?;
+        let names: Vec<&str> = self.receivers.iter().map(|(name, _)| name.as_str()).collect();
+        let mut table = Table::new(["", "expected"].into_iter().chain(names.iter().copied()));
         for provider in providers {
-            say(paint.bold(provider))?;
+            table.heading(provider);
             for (place, scenario) in Scenario::ALL.iter().enumerate() {
-                let row: Vec<Option<&Verdict>> =
-                    names.iter().map(|name| cells.get(&(provider.clone(), place, (*name).clone()))).collect();
-                if row.iter().all(Option::is_none) {
+                let verdicts: Vec<_> =
+                    names.iter().map(|name| cells.get(&(provider.clone(), place, (*name).to_owned()))).collect();
+                if verdicts.iter().all(Option::is_none) {
                     continue;
                 }
-                let mut line = format!("  {:<34}", scenario.title());
-                line.push_str(&paint.faint(&format!(
-                    "{:<26}",
-                    format!("{}, {}", scenario.expectation(), effects(Some(scenario.effects())))
-                )));
-                for verdict in row {
-                    line.push_str(&cell(verdict, paint));
-                }
-                say(line.trim_end())?;
+                let expected = format!("{}, {}", scenario.expectation(), effects(Some(scenario.effects())));
+                let told = [(format!("  {}", scenario.title()), Tone::Normal), (expected, Tone::Faint)];
+                table.row(told.into_iter().chain(verdicts.into_iter().map(cell)).collect());
             }
         }
+        table.print(paint)?;
         let total = cells.len();
-        let listed = names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
         if wrong == 0 {
-            say(paint.green(&format!("all agree with what is expected: {listed}, {total} verdicts")))
+            say(paint.green(&format!("all agree with what is expected: {}, {total} verdicts", names.join(", "))))
         } else {
             say(paint.red(&format!("not all agree with what is expected: {wrong} of {total} verdicts are wrong")))
         }
     }
 }
 
-fn cell(verdict: Option<&Verdict>, paint: Paint) -> String {
-    let Some(verdict) = verdict else { return format!("{:<26}", "not played") };
-    let text =
-        format!("{} {}, {}", if verdict.right { "ok" } else { "WRONG" }, verdict.answers(), effects(verdict.effects));
-    let padded = format!("{text:<26}");
-    if verdict.right { paint.green(&padded) } else { paint.red(&padded) }
+fn cell(verdict: Option<&Verdict>) -> (String, Tone) {
+    let Some(verdict) = verdict else { return ("not played".to_owned(), Tone::Bad) };
+    let (word, tone) = if verdict.right { ("ok", Tone::Good) } else { ("WRONG", Tone::Bad) };
+    (format!("{word} {}, {}", verdict.answers(), effects(verdict.effects)), tone)
 }
 
 fn effects(count: Option<u64>) -> String {

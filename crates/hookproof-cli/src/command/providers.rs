@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::console::{Paint, say, say_json};
 use crate::failure::{Answer, Failure};
 use crate::input;
+use crate::table::{Table, Tone};
 
 /// Without a name: all providers. With one: what it signs, what it does not, when it retries, and what it sends.
 #[derive(Args, Debug)]
@@ -47,13 +48,11 @@ impl Providers {
             }
             return Ok(());
         }
-        let paint = Paint::new(self.plain);
-        let head = ["id", "provider", "signs", "time", "id", "retries", "evidence"].map(str::to_owned);
-        say(paint.bold(&row(&head)))?;
+        let mut table = Table::new(["id", "provider", "signs", "time", "id", "retries", "evidence"].into_iter());
         for scheme in &schemes {
-            say(row(&columns(scheme)))?;
+            table.row(columns(scheme).map(|text| (text, Tone::Normal)).into());
         }
-        Ok(())
+        table.print(Paint::new(self.plain))
     }
 
     fn one(&self, scheme: &Scheme) -> Result<(), Failure> {
@@ -148,11 +147,6 @@ fn retries(scheme: &Scheme) -> String {
             format!("{count} within {}", Span::of_milliseconds(retry.delays_ms.iter().sum()))
         }
     }
-}
-
-fn row(columns: &[String; 7]) -> String {
-    let [id, title, signs, time, identity, retries, evidence] = columns;
-    format!("{id:<22} {title:<36} {signs:<8} {time:<7} {identity:<7} {retries:<18} {evidence}")
 }
 
 fn facts(scheme: &Scheme) -> Value {
