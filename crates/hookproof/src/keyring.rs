@@ -38,7 +38,7 @@ pub(crate) enum Kind {
 }
 
 /// The keys of a verifier, and what its user should be told about them.
-pub(crate) fn keys(definition: &Definition, secrets: Secrets) -> Result<(Vec<Key>, Vec<String>), Error> {
+pub(crate) fn keys(definition: &Definition, secrets: &Secrets) -> Result<(Vec<Key>, Vec<String>), Error> {
     let Secrets(secrets) = secrets;
     if secrets.is_empty() {
         return Err(Error::fixed(ErrorKind::SecretMissing, "no secret was given: is its environment variable set?"));

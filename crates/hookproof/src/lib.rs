@@ -23,6 +23,7 @@ mod delivery;
 mod digest;
 mod encoding;
 mod error;
+mod explain;
 mod form;
 #[cfg(feature = "gzip")]
 mod gzip;
@@ -46,6 +47,7 @@ mod wire;
 
 pub use delivery::{Delivery, Item};
 pub use error::{Error, ErrorKind};
+pub use explain::{Confidence, Explanation};
 pub use handshake::Reply;
 pub use key::Key;
 pub use options::{Identity, Options};

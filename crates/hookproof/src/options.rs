@@ -58,6 +58,9 @@ pub struct Options {
     pub conflict: bool,
     /// Answers the provider's handshakes.
     pub handshake: bool,
+    /// Says in the error's message why a signature does not match, as far as trying out tells: see
+    /// [`Verifier::explain`](crate::Verifier::explain).
+    pub explain_failures: bool,
     /// How many deliveries one secret may bring. Default: the scheme's, mostly none.
     pub rate_limit: Option<RateLimit>,
 }
@@ -77,6 +80,7 @@ impl Default for Options {
             max_handler_ms: 15 * 60 * 1000,
             conflict: false,
             handshake: false,
+            explain_failures: false,
             rate_limit: None,
         }
     }
@@ -97,6 +101,7 @@ impl Options {
         "max_handler",
         "conflict",
         "handshake",
+        "explain_failures",
         "rate_limit",
     ];
 
@@ -140,6 +145,7 @@ impl Options {
             max_handler_ms: seconds(&mut fields, "max_handler")?.unwrap_or(default.max_handler_ms),
             conflict: fields.flag("conflict")?.unwrap_or(false),
             handshake: fields.flag("handshake")?.unwrap_or(false),
+            explain_failures: fields.flag("explain_failures")?.unwrap_or(false),
             rate_limit: limit(&mut fields)?,
         };
         fields.end()?;

@@ -72,6 +72,18 @@ impl fmt::Debug for Secret {
 #[derive(Debug, Default)]
 pub struct Secrets(pub(crate) Vec<Secret>);
 
+impl Secrets {
+    /// The same secrets once more, for trying them in another way.
+    pub(crate) fn copied(&self) -> Self {
+        let copied = |secret: &Secret| Secret {
+            material: secret.material.clone(),
+            name: secret.name.clone(),
+            window: secret.window,
+        };
+        Self(self.0.iter().map(copied).collect())
+    }
+}
+
 impl From<Secret> for Secrets {
     fn from(secret: Secret) -> Self {
         Self(Vec::from([secret]))

@@ -39,6 +39,8 @@ pub(crate) struct Inner {
     pub(crate) options: Options,
     keys: Vec<Key>,
     warnings: Vec<String>,
+    /// As they were given, only where failures are to be explained.
+    pub(crate) secrets: Option<Secrets>,
     plan: Plan,
 }
 
@@ -111,9 +113,11 @@ impl Verifier {
     /// As [`Verifier::new`], and [`ErrorKind::OptionInvalid`] where an option does not fit the scheme.
     pub fn with_options(scheme: Scheme, secrets: impl Into<Secrets>, options: Options) -> Result<Self, Error> {
         options.check(&scheme.0)?;
-        let (keys, warnings) = keyring::keys(&scheme.0, secrets.into())?;
+        let secrets = secrets.into();
+        let (keys, warnings) = keyring::keys(&scheme.0, &secrets)?;
+        let secrets = options.explain_failures.then_some(secrets);
         let plan = Plan::new(&scheme.0, &options, &keys);
-        Ok(Self(Arc::new(Inner { scheme, options, keys, warnings, plan })))
+        Ok(Self(Arc::new(Inner { scheme, options, keys, warnings, secrets, plan })))
     }
 
     pub(crate) fn inner(&self) -> &Inner {
@@ -203,7 +207,8 @@ impl Verifier {
         let wire = self.0.wire(request);
         let mut candidates = Candidates::new();
         let head = self.0.open(&wire, &mut candidates)?;
-        self.0.settle(&wire, head, &mut candidates, now, &Running::new())
+        let proof = self.0.settle(&wire, head, &mut candidates, now, &Running::new());
+        proof.map_err(|error| self.0.explained(error, request, now))
     }
 
     /// Puts a proof and the body that it is about together again.
@@ -323,6 +328,16 @@ impl Inner {
 
     pub(crate) fn wire<'a>(&'a self, request: &Request<'a>) -> Wire<'a> {
         Wire::new(self.definition(), &self.options, request)
+    }
+
+    fn explained(&self, error: Error, request: &Request<'_>, now: i64) -> Error {
+        if self.secrets.is_none() || error.kind() != ErrorKind::SignatureMismatch {
+            return error;
+        }
+        match self.explain(request, now) {
+            Some(why) => Error::new(error.kind(), alloc::format!("no signature matches ({}): {}", why.cause, why.fix)),
+            None => error,
+        }
     }
 
     pub(crate) fn keys(&self) -> &[Key] {
