@@ -13,7 +13,7 @@ mod verifier;
 
 pub use about::{describe, errors, schemes, store_texts};
 pub use hookproof::Error;
-pub use memory::{memory_store, memory_claim, memory_complete, memory_extend, memory_forget, memory_release};
+pub use memory::{memory_claim, memory_complete, memory_extend, memory_forget, memory_release, memory_store};
 pub use receive::{about_receiver, begin, receiver, refuse, step};
 pub use sign::sign;
 pub use table::Kind;

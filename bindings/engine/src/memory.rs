@@ -20,13 +20,24 @@ pub(crate) fn sized<const N: usize>(what: &str, bytes: &[u8]) -> Result<[u8; N],
     bytes.try_into().map_err(|_| Error::new(ErrorKind::InternalError, format!("the {what} is not {N} bytes")))
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates, which is what a wrong clock deserves")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "saturates, which is what a wrong clock deserves"
+)]
 pub(crate) fn whole(ms: f64) -> u64 {
     ms as u64
 }
 
 /// `{kind: "claimed", fence}`, `{kind: "done", body_hash}` or `{kind: "in_flight", remaining_ms}`.
-pub fn memory_claim(store: u32, key: &[u8], token: &[u8], body_hash: &[u8], lease_ms: f64, now_ms: f64) -> Result<String, Error> {
+pub fn memory_claim(
+    store: u32,
+    key: &[u8],
+    token: &[u8],
+    body_hash: &[u8],
+    lease_ms: f64,
+    now_ms: f64,
+) -> Result<String, Error> {
     on(store, |store| {
         let token = Token(sized("token", token)?);
         let (key, body_hash) = (sized("key", key)?, sized("body hash", body_hash)?);
@@ -44,7 +55,9 @@ pub fn memory_claim(store: u32, key: &[u8], token: &[u8], body_hash: &[u8], leas
 
 /// Whether the claim was still the token's, which is now done for `retention_ms`.
 pub fn memory_complete(store: u32, key: &[u8], token: &[u8], retention_ms: f64, now_ms: f64) -> Result<bool, Error> {
-    on(store, |store| Ok(store.complete(&sized("key", key)?, &Token(sized("token", token)?), whole(retention_ms), whole(now_ms))))
+    on(store, |store| {
+        Ok(store.complete(&sized("key", key)?, &Token(sized("token", token)?), whole(retention_ms), whole(now_ms)))
+    })
 }
 
 /// Whether the claim was still the token's, and is free now.
@@ -54,7 +67,9 @@ pub fn memory_release(store: u32, key: &[u8], token: &[u8]) -> Result<bool, Erro
 
 /// Whether the claim is still the token's, and lasts `lease_ms` from now.
 pub fn memory_extend(store: u32, key: &[u8], token: &[u8], lease_ms: f64, now_ms: f64) -> Result<bool, Error> {
-    on(store, |store| Ok(store.extend(&sized("key", key)?, &Token(sized("token", token)?), whole(lease_ms), whole(now_ms))))
+    on(store, |store| {
+        Ok(store.extend(&sized("key", key)?, &Token(sized("token", token)?), whole(lease_ms), whole(now_ms)))
+    })
 }
 
 /// Whether the key was done, and is forgotten now.

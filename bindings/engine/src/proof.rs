@@ -14,7 +14,11 @@ pub(crate) fn pack(secret: usize, timestamp: Option<i64>) -> f64 {
 
 pub(crate) fn unpack(proof: f64) -> (usize, Option<i64>) {
     let time = (proof / SECRETS).floor();
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "what `pack` made is whole and in range")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "what `pack` made is whole and in range"
+    )]
     let (secret, timestamp) = ((proof - time * SECRETS) as usize, (time - EPOCH) as i64);
     (secret, (time > 0.0).then_some(timestamp))
 }

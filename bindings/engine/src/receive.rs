@@ -29,7 +29,14 @@ fn on<T>(receiver: u32, read: impl FnOnce(&Receiver) -> T) -> Result<T, Error> {
 /// Judges a request and says what to do: `{command}`, and if it verified `{reception, proof, timestamp, outcome, command}`.
 ///
 /// `now` is Unix seconds, `now_ms` a clock that does not go back, `token` 16 fresh random bytes.
-pub fn begin(receiver: u32, reading: Reading<'_>, scope: &str, token: &[u8], now: f64, now_ms: f64) -> Result<String, Error> {
+pub fn begin(
+    receiver: u32,
+    reading: Reading<'_>,
+    scope: &str,
+    token: &[u8],
+    now: f64,
+    now_ms: f64,
+) -> Result<String, Error> {
     let token = Token(sized("token", token)?);
     on(receiver, |receiver| match began(receiver, reading, scope, token, now, now_ms) {
         Ok(begun) => begun,
@@ -38,7 +45,14 @@ pub fn begin(receiver: u32, reading: Reading<'_>, scope: &str, token: &[u8], now
     .map(|begun| begun.to_string())
 }
 
-fn began(receiver: &Receiver, reading: Reading<'_>, scope: &str, token: Token, now: f64, now_ms: f64) -> Result<Value, Error> {
+fn began(
+    receiver: &Receiver,
+    reading: Reading<'_>,
+    scope: &str,
+    token: Token,
+    now: f64,
+    now_ms: f64,
+) -> Result<Value, Error> {
     let verifier = receiver.verifier();
     let headers = reading.headers();
     if let Some(reply) = verifier.handshake(&reading.request(&headers), seconds(now))? {

@@ -9,7 +9,14 @@ use crate::{
 /// Signs as the provider does: `{headers, url, signature}`.
 ///
 /// The secret comes as in [`crate::verifier`]; `message` is `{timestamp, id, event_type, method, url, headers}`.
-pub fn sign(source: &str, secret: &[u8], parts: &str, options: &str, body: &[u8], message: &str) -> Result<String, Error> {
+pub fn sign(
+    source: &str,
+    secret: &[u8],
+    parts: &str,
+    options: &str,
+    body: &[u8],
+    message: &str,
+) -> Result<String, Error> {
     let mut secrets = split(secret, &parsed(parts)?)?;
     let Some(secret) = secrets.pop().filter(|_| secrets.is_empty()) else {
         return Err(Error::new(ErrorKind::SecretTooMany, "a signer takes one secret".to_owned()));
@@ -18,7 +25,8 @@ pub fn sign(source: &str, secret: &[u8], parts: &str, options: &str, body: &[u8]
     let parts = parsed(message)?;
     let text = |field: &str| parts.get(field).and_then(Value::as_str);
     let headers = pairs(parts.get("headers"));
-    let mut message = Message::new(body, parts.get("timestamp").and_then(Value::as_i64).unwrap_or_default()).headers(&headers);
+    let mut message =
+        Message::new(body, parts.get("timestamp").and_then(Value::as_i64).unwrap_or_default()).headers(&headers);
     if let Some(id) = text("id") {
         message = message.id(id);
     }

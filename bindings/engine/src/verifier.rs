@@ -54,7 +54,8 @@ pub fn verifier(source: &str, secrets: &[u8], parts: &str, options: &str) -> Res
 }
 
 pub(crate) fn parsed(json: &str) -> Result<Value, Error> {
-    serde_json::from_str(json).map_err(|error| Error::new(ErrorKind::InternalError, format!("the engine got no JSON: {error}")))
+    serde_json::from_str(json)
+        .map_err(|error| Error::new(ErrorKind::InternalError, format!("the engine got no JSON: {error}")))
 }
 
 pub(crate) fn split(mut bytes: &[u8], parts: &Value) -> Result<Vec<Secret>, Error> {
@@ -188,7 +189,9 @@ pub fn signed(verifier: u32, reading: Reading<'_>, proof: f64) -> Result<Option<
 pub fn items(verifier: u32, reading: Reading<'_>, proof: f64, scope: &str) -> Result<String, Error> {
     recalled(verifier, reading, proof, |delivery| {
         let items = delivery.items(scope)?;
-        let rows = items.iter().map(|item| json!({ "id": item.id, "json": item.json, "key": item.key().map(|key| hex(&key.0)) }));
+        let rows = items
+            .iter()
+            .map(|item| json!({ "id": item.id, "json": item.json, "key": item.key().map(|key| hex(&key.0)) }));
         Ok(rows.collect::<Value>().to_string())
     })
 }

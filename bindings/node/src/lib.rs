@@ -64,14 +64,7 @@ pub fn drop_handle(kind: u8, handle: u32) {
 }
 
 #[napi(catch_unwind)]
-pub fn verify(
-    verifier: u32,
-    body: &[u8],
-    head: String,
-    method: Option<String>,
-    url: Option<String>,
-    now: f64,
-) -> f64 {
+pub fn verify(verifier: u32, body: &[u8], head: String, method: Option<String>, url: Option<String>, now: f64) -> f64 {
     engine::verify(verifier, reading(body, &head, &method, &url), now)
 }
 
