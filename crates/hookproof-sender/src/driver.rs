@@ -66,6 +66,8 @@ pub struct Attempt {
     pub ended: u64,
     /// How long it took on the wall, milliseconds.
     pub took: u64,
+    /// Whether bytes of the request had left.
+    pub sent: bool,
     /// The answer's status; `None` if there was no whole answer.
     pub status: Option<u16>,
     /// Why there was none: [`Failure::code`].
@@ -483,6 +485,7 @@ fn attempt(
         started: launch.started,
         ended,
         took: u64::try_from(exchange.took.as_millis()).unwrap_or(u64::MAX),
+        sent: exchange.sent,
         status: answer.map(|answer| answer.status),
         failure: failure.map(Failure::code),
         reason: failure.map(ToString::to_string),

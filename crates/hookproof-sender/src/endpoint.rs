@@ -54,6 +54,15 @@ impl Endpoint {
         Self { provider, policy, target, secrets, subscribed: None, settings: BTreeMap::new() }
     }
 
+    /// An endpoint of a provider that signs nothing: the secret is the token in the URL.
+    ///
+    /// # Errors
+    /// If the URL holds no token.
+    pub fn with_token(provider: Provider, target: Target) -> Result<Self, Error> {
+        let token = crate::ai_teammate::token(target.path())?;
+        Ok(Self::new(provider, target, SecretRing::new(token)))
+    }
+
     /// The URL for people and logs: a token in it is shown as its prefix.
     pub fn shown_url(&self) -> String {
         self.secrets.redact(self.target.url())

@@ -5,8 +5,10 @@
 //! - [`lane`] is the delivery state machine: pure, with time and random numbers as arguments.
 //! - [`transport`] makes one attempt over real HTTP: guarded addresses, one deadline, bounded answers.
 //! - [`Driver`] carries out what the machine commands, on the clock on the wall or on a virtual one.
+//! - [`ai_teammate`] is the provider that is the other way round: a client, and a stand-in for its service.
 //! - [`Fault`] is how a sender misbehaves, and [`scenario`] plays what every receiver has to survive.
 
+pub mod ai_teammate;
 mod driver;
 mod duration;
 mod endpoint;

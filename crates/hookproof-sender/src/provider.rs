@@ -329,6 +329,11 @@ impl Provider {
         })
     }
 
+    /// Whether it signs at all; where it does not, the secret is the token in the URL.
+    pub fn signs(&self) -> bool {
+        self.wire.headers.iter().any(|field| field.value == "{signed}")
+    }
+
     /// The rules for the state machine, with the provider's default retries.
     pub fn policy(&self) -> Policy {
         let delays = self.retry.strategies.first().cloned().unwrap_or(Delays::Table { delays: Vec::new() });

@@ -23,7 +23,8 @@ pub fn request(endpoint: &Endpoint, message: &Message, now: i64, faults: &[Fault
     let shift: i64 = faults.iter().map(|fault| if let Fault::TimeShift(seconds) = fault { *seconds } else { 0 }).sum();
     let at = now.saturating_add(shift);
     let secrets = secrets(endpoint, now, faults)?;
-    let signed = if signs(endpoint) { sign(&scheme, &secrets, endpoint, message, &body, at)? } else { Vec::new() };
+    let signed =
+        if endpoint.provider.signs() { sign(&scheme, &secrets, endpoint, message, &body, at)? } else { Vec::new() };
     let mut headers = vec![("User-Agent".to_owned(), USER_AGENT.to_owned())];
     headers.extend(compose(endpoint, message, signed));
     let mut request = Request { method: Method::Post, target: endpoint.target.clone(), headers, body };
@@ -51,11 +52,6 @@ fn secrets(endpoint: &Endpoint, now: i64, faults: &[Fault]) -> Result<Vec<Signin
         SeveralSecrets::Newest => vec![endpoint.secrets.newest().clone()],
         SeveralSecrets::All => endpoint.secrets.valid(now).cloned().collect(),
     })
-}
-
-/// Whether the provider signs at all; where it does not, the secret is the token in the URL.
-fn signs(endpoint: &Endpoint) -> bool {
-    endpoint.provider.wire.headers.iter().any(|field| field.value == "{signed}")
 }
 
 /// Signs with each secret. Where the values differ, the header is a list and holds all of them.

@@ -17,7 +17,7 @@ pub struct Guard {
 }
 
 /// A URL that may be tried: HTTPS, or HTTP to the own machine where that is allowed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Target {
     pub(crate) tls: bool,
     pub(crate) host: Host<String>,
@@ -134,6 +134,13 @@ impl Target {
     /// Path and query.
     pub fn path(&self) -> &str {
         &self.path
+    }
+}
+
+impl fmt::Debug for Target {
+    /// Without path and query: with some providers a token stands there.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Target({}://{}/…)", if self.tls { "https" } else { "http" }, self.authority)
     }
 }
 
