@@ -5,6 +5,7 @@ mod describe;
 pub(crate) mod fields;
 mod lint;
 mod parse;
+mod preview;
 pub(crate) mod source;
 pub(crate) mod template;
 

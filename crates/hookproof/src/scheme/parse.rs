@@ -195,7 +195,7 @@ fn check(definition: &Definition) -> Result<(), Error> {
                 "`timestamp.from` is not covered by `signature.content`: an unsigned time checks nothing".into(),
             );
         }
-        if rule.of_event && rule.tolerance == 0 {
+        if rule.of_event && rule.tolerance == 0 && definition.retry.is_none() {
             return wrong(
                 "`timestamp.of` is `event`: `timestamp.tolerance` or `retry` says how old an event may be".into(),
             );
@@ -421,9 +421,10 @@ fn timestamp_rule(mut fields: Fields<'_>, slots: &mut Slots) -> Result<Timestamp
     let unit = fields.choice("unit", UNITS)?.unwrap_or(Unit::Seconds);
     let of_event = fields.choice("of", &[("attempt", false), ("event", true)])?.unwrap_or(false);
     let default = if of_event { 0 } else { 300_000 };
-    let tolerance = fields.duration("tolerance")?.unwrap_or(default);
-    if tolerance % 1000 != 0 {
-        return Err(fields.invalid("tolerance", "whole seconds are expected"));
+    let given = fields.duration("tolerance")?;
+    let tolerance = given.unwrap_or(default);
+    if given == Some(0) || tolerance % 1000 != 0 {
+        return Err(fields.invalid("tolerance", "whole seconds above zero are expected"));
     }
     fields.end()?;
     Ok(TimestampRule { from, unit, of_event, tolerance: tolerance.div_euclid(1000) })
