@@ -118,11 +118,13 @@ torture-short: build
 
 # --- more -------------------------------------------------------------------------------------------------------------
 
-.PHONY: lint format deny wheel clean
+.PHONY: lint format docs deny wheel clean
 lint: rust-format rust-lint python-lint python-types js-types ## format, clippy, ruff, mypy --strict, tsc --strict
 format: .build/venv ## rewrites the sources in the common format
 	cargo fmt --all
 	ruff format . && ruff check --fix .
+docs: .build/cli ## writes what is derived in the documentation
+	python tests/readme/derived.py
 deny: ## licences, bans and advisories with cargo-deny, if it is installed (cargo install cargo-deny)
 	cargo deny check
 wheel: .build/venv ## the Python wheel, in .build/wheels

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import derived
 import pytest
 from delivery import BODY, SECRET, signed
 from readme import ROOT, blocks, languages
@@ -26,6 +27,11 @@ def test_no_block_is_left_out() -> None:
     assert len(blocks("python")) == 1
     assert len(blocks("ts")) == 2
     assert len(blocks("rust")) == 1
+
+
+def test_what_is_derived_is_current() -> None:
+    for path, text in derived.pages().items():
+        assert path.read_text() == text, f"{path.name} is old: run `make docs`"
 
 
 def test_the_commands_are_targets() -> None:
@@ -172,5 +178,5 @@ def test_the_program(tmp_path: Path) -> None:
 def commands(block: str) -> Iterator[tuple[str, list[str]]]:
     """The commands of a console block (`$ ...`), each with the lines that it is shown to print."""
     for part in block.split("$ ")[1:]:
-        command, *shown = part.splitlines()
+        command, *shown = part.replace("\\\n", " ").splitlines()
         yield command, [line for line in shown if line and line != "..."]
