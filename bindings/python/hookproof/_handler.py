@@ -25,7 +25,7 @@ class Handler:
         check_framework(receiver, awaits=awaits)
         if receiver.enqueue is not None:
             if function is not None:
-                raise _wrong(f"the receiver has `enqueue`, so `{_name(function)}` would never run: pass no handler")
+                raise never_runs(function)
             enqueue = receiver.enqueue
             function = lambda delivery: enqueue(delivery)  # noqa: E731
         if not callable(function):
@@ -51,6 +51,11 @@ def check_framework(receiver: Receiver, *, awaits: bool) -> None:
     """Raises `ConfigurationError` if the receiver needs to be awaited and the framework does not."""
     if not awaits and receiver.needs_async is not None:
         raise _wrong(f"{receiver.needs_async} is async, which this framework does not await")
+
+
+def never_runs(function: Any) -> ConfigurationError:
+    """What is said of a handler that stands beside `enqueue`."""
+    return _wrong(f"the receiver has `enqueue`, so `{_name(function)}` would never run: pass no handler")
 
 
 def _name(function: Any) -> str:

@@ -17,7 +17,7 @@ from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from hookproof import _environ
 from hookproof._errors import ConfigurationError, VerificationError
-from hookproof._handler import Handler
+from hookproof._handler import Handler, never_runs
 from hookproof._reception import Answer, Incoming, answer
 
 if TYPE_CHECKING:
@@ -81,7 +81,10 @@ def _view(receiver: Receiver, function: Callable[..., Any] | None) -> Callable[.
         )
 
     @wraps(handler.function)
-    def view(**path: Any) -> flask.Response:
+    def view(*decorated: Any, **path: Any) -> flask.Response:
+        if decorated:
+            raise never_runs(decorated[0])
+
         def run(delivery: Delivery, claim: Any) -> tuple[flask.Response, int]:
             flask.g.delivery = delivery
             call = flask.current_app.ensure_sync(handler.function)

@@ -90,8 +90,9 @@ impl Delivery {
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        let (id, event) = (self.id(py)?, self.event_type(py)?);
-        Ok(format!("<Delivery {} id={id:?} event_type={event:?}>", self.provider()))
+        let shown = |value: Option<String>| value.unwrap_or_else(|| "None".to_owned());
+        let (id, event) = (shown(self.id(py)?), shown(self.event_type(py)?));
+        Ok(format!("<Delivery {} id={id} event_type={event}>", self.provider()))
     }
 }
 

@@ -1,0 +1,16 @@
+"""What all tests of the package need."""
+
+from __future__ import annotations
+
+import django
+from django.conf import settings
+
+settings.configure(
+    ROOT_URLCONF="django_urls",
+    SECRET_KEY="of the tests",
+    ALLOWED_HOSTS=["*"],
+    MIDDLEWARE=["django.middleware.csrf.CsrfViewMiddleware"],
+    INSTALLED_APPS=["rest_framework"],
+    USE_TZ=True,
+)
+django.setup()
