@@ -4,8 +4,10 @@
 
 mod command;
 mod console;
+mod delivery_log;
 mod failure;
 mod input;
+mod listener;
 mod table;
 
 use std::process::ExitCode;

@@ -276,6 +276,14 @@ impl Driver {
         Ok(ticket)
     }
 
+    /// Takes a delivery over that was made before, after so many attempts, so that it can be retried. One that was not in a
+    /// final state counts as failed: nobody is trying it any more.
+    pub fn restore(&mut self, message: Message, state: State, attempts: u32) -> Ticket {
+        let ticket = self.admit(message);
+        self.lane.restore(ticket, state, attempts);
+        ticket
+    }
+
     /// One more attempt of a delivery in a final state, with the same ids.
     ///
     /// # Errors

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{GiveUp, Policy, Span, rate_limit::Window};
 
@@ -26,7 +26,7 @@ pub enum AttemptKind {
 }
 
 /// Where a delivery stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// An attempt is due at some time.
@@ -222,6 +222,14 @@ impl Lane {
     /// Where a delivery stands.
     pub fn state(&self, ticket: Ticket) -> Option<State> {
         self.deliveries.get(&ticket).map(|delivery| delivery.state)
+    }
+
+    /// Puts a delivery into the lane that is in a final state already, after so many attempts: from a log, to be retried.
+    pub fn restore(&mut self, ticket: Ticket, state: State, attempts: u32) {
+        let state = if state.is_final() { state } else { State::Failed };
+        let delivery =
+            Delivery { state, kind: AttemptKind::Automatic, attempts, retries: 0, due: 0, before: State::Failed };
+        self.deliveries.insert(ticket, delivery);
     }
 
     /// Forgets a delivery in a final state, so that a long-lived lane does not grow; says whether it did.

@@ -2,7 +2,10 @@
 
 mod demo;
 mod keygen;
+mod listen;
+mod mock;
 mod providers;
+mod retry;
 mod scheme;
 mod send;
 mod sign;
@@ -27,6 +30,12 @@ pub(crate) enum Command {
     Send(send::Send),
     /// Send a provider's test event, once
     Test(test::Test),
+    /// Send deliveries of a log once more
+    Retry(retry::Retry),
+    /// Show what is sent here, and answer by a script
+    Listen(listen::Listen),
+    /// Stand in for a service
+    Mock(mock::Mock),
     /// Play what every receiver has to survive against running receivers, and print one table
     Demo(demo::Demo),
     /// Work on scheme files
@@ -45,6 +54,9 @@ impl Command {
             Self::Verify(command) => command.run(),
             Self::Send(command) => command.run(),
             Self::Test(command) => command.run(),
+            Self::Retry(command) => command.run(),
+            Self::Listen(command) => command.run(),
+            Self::Mock(command) => command.run(),
             Self::Demo(command) => command.run(),
             Self::Scheme(command) => command.run(),
             Self::Store(command) => command.run(),

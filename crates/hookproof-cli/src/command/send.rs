@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::command::{block_on, sign::curl};
 use crate::console::{Paint, harmless, mention, say, say_json};
+use crate::delivery_log::Record;
 use crate::failure::{Answer, Failure};
 use crate::input::{self, SecretSource};
 
@@ -64,6 +65,9 @@ pub(crate) struct Send {
     /// Misbehave: tampered-body, wrong-secret, old-timestamp, future-timestamp, time-shift=S, missing-header[=NAME], swapped-id, rotated-secret=SECRET, not-utf8, copies=N
     #[arg(long = "fault", value_name = "FAULT")]
     faults: Vec<Fault>,
+    /// Add the deliveries to this log, from which `retry` sends them once more
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
     /// Print the request as a curl command instead of sending it
     #[arg(long)]
     dry_run: bool,
@@ -78,7 +82,7 @@ pub(crate) struct Send {
 /// Who sends, and where to.
 #[derive(Args, Debug)]
 pub(crate) struct To {
-    /// The provider: get-a-team, g-tateth, my-gpt-assistants, agentbot, standard-webhooks
+    /// The provider: get-a-team, g-tateth, ai-teammate, my-gpt-assistants, agentbot, standard-webhooks
     #[arg(long, value_name = "NAME")]
     pub(crate) provider: String,
     /// Where to: HTTPS, or HTTP on this machine
@@ -91,6 +95,9 @@ impl To {
     pub(crate) fn endpoint(&self) -> Result<Endpoint, Failure> {
         let provider = Provider::named(&self.provider)?;
         let target = Guard::with_loopback().target(&self.url)?;
+        if !provider.signs() {
+            return Ok(Endpoint::with_token(provider, target)?);
+        }
         Ok(Endpoint::new(provider, target, SecretRing::new(self.secret.read()?)))
     }
 }
@@ -187,6 +194,11 @@ impl Send {
             }
         }
         driver.run().await?;
+        if let Some(path) = &self.log {
+            for record in tickets.iter().filter_map(|ticket| Record::of(&driver, *ticket)) {
+                record.append(path)?;
+            }
+        }
         let arrived = tickets.iter().filter(|ticket| driver.state(**ticket) == Some(State::Delivered)).count();
         if self.json {
             say_json(&report(&driver, &tickets, start))?;
