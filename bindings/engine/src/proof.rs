@@ -32,7 +32,7 @@ mod tests {
         for secret in 0..8 {
             for timestamp in [None, Some(0), Some(-62_167_219_200), Some(1_700_000_000), Some(999_999_999_999)] {
                 let proof = pack(secret, timestamp);
-                assert!(proof >= 0.0 && proof < 9_007_199_254_740_992.0);
+                assert!((0.0..9_007_199_254_740_992.0).contains(&proof));
                 assert_eq!(unpack(proof), (secret, timestamp));
             }
         }

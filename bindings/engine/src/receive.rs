@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     memory::{sized, whole},
     table::{RECEIVERS, RECEPTIONS, VERIFIERS},
-    verifier::{Reading, hex, judged, seconds},
+    verifier::{Head, Reading, hex, judged, seconds},
 };
 
 /// A receiver around a verifier, with the verifier's options.
@@ -54,8 +54,8 @@ fn began(
     now_ms: f64,
 ) -> Result<Value, Error> {
     let verifier = receiver.verifier();
-    let headers = reading.headers();
-    if let Some(reply) = verifier.handshake(&reading.request(&headers), seconds(now))? {
+    let head = Head::of(reading.head);
+    if let Some(reply) = verifier.handshake(&head.request(reading.body), seconds(now))? {
         return Ok(json!({ "command": answer(&receiver.shake(reply)) }));
     }
     judged(verifier, reading, seconds(now), |delivery, proof| {

@@ -74,13 +74,13 @@ export class Delivery<T = unknown> {
 
   /** The bytes that were signed: decompressed where the scheme signs the body before compression. */
   get body(): Uint8Array {
-    return (this.#body ??= this.#ask((functions, verifier, { body, head, method, url }) => functions.body(verifier, body, head, method, url)) ?? this.#judged.request.body);
+    return (this.#body ??= this.#ask((functions, verifier, { body, head }) => functions.body(verifier, body, head)) ?? this.#judged.request.body);
   }
 
   /** What the signature covers, where that is only a part of the request; otherwise `undefined`. */
   get signed(): Uint8Array | undefined {
     const { proof } = this.#judged;
-    return this.#ask((functions, verifier, { body, head, method, url }) => functions.signed(verifier, body, head, method, url, proof)) ?? undefined;
+    return this.#ask((functions, verifier, { body, head }) => functions.signed(verifier, body, head, proof)) ?? undefined;
   }
 
   /**
@@ -90,7 +90,7 @@ export class Delivery<T = unknown> {
    */
   key(scope = ""): Uint8Array | undefined {
     const { proof } = this.#judged;
-    return this.#ask((functions, verifier, { body, head, method, url }) => functions.key(verifier, body, head, method, url, proof, scope)) ?? undefined;
+    return this.#ask((functions, verifier, { body, head }) => functions.key(verifier, body, head, proof, scope)) ?? undefined;
   }
 
   /**
@@ -125,7 +125,7 @@ export class Delivery<T = unknown> {
   items(scope = ""): Item[] {
     const { proof } = this.#judged;
     const rows = JSON.parse(
-      this.#ask((functions, verifier, { body, head, method, url }) => functions.items(verifier, body, head, method, url, proof, scope)),
+      this.#ask((functions, verifier, { body, head }) => functions.items(verifier, body, head, proof, scope)),
     ) as { id: string | null; json: string; key: string | null }[];
     return rows.map(({ id, json, key }) => ({ id: id ?? undefined, json, key: key === null ? undefined : fromHex(key) }));
   }
@@ -139,7 +139,7 @@ export class Delivery<T = unknown> {
   #read(): Facts {
     const { proof } = this.#judged;
     return (this.#facts ??= JSON.parse(
-      this.#ask((functions, verifier, { body, head, method, url }) => functions.facts(verifier, body, head, method, url, proof)),
+      this.#ask((functions, verifier, { body, head }) => functions.facts(verifier, body, head, proof)),
     ) as Facts);
   }
 

@@ -1,7 +1,7 @@
 /**
  * The functions of an engine, the same in the native and the WebAssembly one: they convert in, call the core, and
- * convert out. Objects are numbers, structured answers JSON, and the four values after an object that reads a request
- * are those of `Reading`.
+ * convert out. Objects are numbers, structured answers JSON, and `body` and `head` are those of a
+ * `Reading`.
  */
 export interface Functions {
   errors(): string;
@@ -12,52 +12,19 @@ export interface Functions {
 
   verifier(source: string, secrets: Uint8Array, parts: string, options: string): number;
   about(verifier: number): string;
-  verify(verifier: number, body: Uint8Array, head: string, method: string | undefined, url: string | undefined, now: number): number;
+  verify(verifier: number, body: Uint8Array, head: string, now: number): number;
   refusal(): string;
-  facts(verifier: number, body: Uint8Array, head: string, method: string | undefined, url: string | undefined, proof: number): string;
-  key(
-    verifier: number,
-    body: Uint8Array,
-    head: string,
-    method: string | undefined,
-    url: string | undefined,
-    proof: number,
-    scope: string,
-  ): Uint8Array | null | undefined;
-  body(verifier: number, body: Uint8Array, head: string, method: string | undefined, url: string | undefined): Uint8Array | null | undefined;
-  signed(
-    verifier: number,
-    body: Uint8Array,
-    head: string,
-    method: string | undefined,
-    url: string | undefined,
-    proof: number,
-  ): Uint8Array | null | undefined;
-  items(
-    verifier: number,
-    body: Uint8Array,
-    head: string,
-    method: string | undefined,
-    url: string | undefined,
-    proof: number,
-    scope: string,
-  ): string;
+  facts(verifier: number, body: Uint8Array, head: string, proof: number): string;
+  key(verifier: number, body: Uint8Array, head: string, proof: number, scope: string): Uint8Array | null | undefined;
+  body(verifier: number, body: Uint8Array, head: string): Uint8Array | null | undefined;
+  signed(verifier: number, body: Uint8Array, head: string, proof: number): Uint8Array | null | undefined;
+  items(verifier: number, body: Uint8Array, head: string, proof: number, scope: string): string;
 
   sign(source: string, secret: Uint8Array, parts: string, options: string, body: Uint8Array, message: string): string;
 
   receiver(verifier: number, deduplicates: boolean): number;
   aboutReceiver(receiver: number): string;
-  begin(
-    receiver: number,
-    body: Uint8Array,
-    head: string,
-    method: string | undefined,
-    url: string | undefined,
-    scope: string,
-    token: Uint8Array,
-    now: number,
-    nowMs: number,
-  ): string;
+  begin(receiver: number, body: Uint8Array, head: string, scope: string, token: Uint8Array, now: number, nowMs: number): string;
   step(reception: number, event: string, number: number, bodyHash: Uint8Array): string;
   refuse(receiver: number, code: string, message: string): string;
 

@@ -16,17 +16,26 @@ export type HeadersInput =
   | readonly string[];
 
 /**
- * The values of `names`, lower case, in their order, a line feed between them; an absent one is empty, which is the same
- * to the core. One text crosses into an engine faster than several, and no value that verifies has a line feed in it.
+ * The head of a request as an engine takes it: method, URL and the values of `names`, a line feed between them. What is
+ * absent is empty, which is the same to the core.
  */
-export function head(headers: unknown, names: readonly string[]): string {
+export function head(method: unknown, url: unknown, headers: unknown, names: readonly string[]): string {
+  let text = `${part(method, "method")}\n${part(url, "url")}`;
   try {
-    return picked(headers, names).join("\n");
+    const values = picked(headers, names);
+    for (let i = 0; i < values.length; i++) text += `\n${values[i] ?? ""}`;
+    return text;
   } catch (error) {
     if (error instanceof VerificationError) throw error;
     // A getter or a proxy of the caller's own failed: its error is not ours to let out of a verification.
     throw unsupported("the headers could not be read: a getter of theirs threw");
   }
+}
+
+function part(value: unknown, name: string): string {
+  if (value === undefined || value === null) return "";
+  if (typeof value === "string") return onOneLine(value);
+  throw new VerificationError("request_incomplete", `\`${name}\` is ${described(value)}: pass it as text`, 500);
 }
 
 function picked(headers: unknown, names: readonly string[]): (string | undefined)[] {
@@ -88,12 +97,14 @@ function joined(first: string | undefined, second: string | undefined): string |
   return `${first}, ${second}`;
 }
 
-// A line feed is refused in any header of any scheme, as every unprintable character is: another one stands in for it, so
-// that it cannot move the boundary between two values on the way to the core.
-const UNPRINTABLE = "\u0001";
+// A line feed is refused in whatever is signed, as every unprintable character is: another one stands in for it, so that it
+// cannot move the boundary between two values on the way to the core.
+function onOneLine(value: string): string {
+  return value.includes("\n") ? value.replaceAll("\n", "\u0001") : value;
+}
 
 function line(value: unknown, name: string): string | undefined {
-  if (typeof value === "string") return value.includes("\n") ? value.replaceAll("\n", UNPRINTABLE) : value;
+  if (typeof value === "string") return onOneLine(value);
   if (value === undefined || value === null) return undefined;
   if (Array.isArray(value)) {
     let text: string | undefined;

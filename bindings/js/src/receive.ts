@@ -1,6 +1,6 @@
 import { Claim } from "./claim.js";
 import { delivered, type Delivery } from "./delivery.js";
-import { core } from "./engine.js";
+import { core, type Reading } from "./engine.js";
 import { VerificationError, type ErrorCode } from "./errors.js";
 import { fromHex } from "./hex.js";
 import type { Outcome } from "./outcome.js";
@@ -98,14 +98,14 @@ export async function drive(
   return reception.follow(begun.reception!, begun.command, (claim) => run(delivery!, claim), report);
 }
 
-function begin(receiver: Receiver, request: { body: Uint8Array; head: string; method: string | undefined; url: string | undefined }, token: Uint8Array): Begun {
+function begin(receiver: Receiver, request: Reading, token: Uint8Array): Begun {
   const engine = core();
   const number = engine.number(receiver.handle);
   const nowMs = receiver.clock();
   const scope = receiver.store?.scope ?? "";
-  const { body, head, method, url } = request;
+  const { body, head } = request;
   return JSON.parse(
-    engine.call((functions) => functions.begin(number, body, head, method, url, scope, token, Math.floor(nowMs / 1000), nowMs)),
+    engine.call((functions) => functions.begin(number, body, head, scope, token, Math.floor(nowMs / 1000), nowMs)),
   ) as Begun;
 }
 

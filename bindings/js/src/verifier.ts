@@ -100,7 +100,7 @@ export class Verifier {
   /** @internal What the engine reads of a request. */
   read(body: unknown, headers: unknown, options: { readonly method?: string | undefined; readonly url?: string | undefined } | undefined): Reading {
     const bytes = bodyBytes(body);
-    return { body: bytes, head: head(headers, this.#about.header_names), method: options?.method, url: options?.url };
+    return { body: bytes, head: head(options?.method, options?.url, headers, this.#about.header_names) };
   }
 
   /** @internal */

@@ -4,6 +4,7 @@
 //! without a code of the core's, which the package reports as `internal_error`.
 #![allow(missing_docs, reason = "documented in `hookproof_engine`")]
 #![allow(clippy::needless_pass_by_value, reason = "what JavaScript passes is converted into owned values")]
+#![allow(clippy::too_many_arguments, reason = "flat values cross faster than objects")]
 
 use hookproof_engine::{self as engine, Reading};
 use napi::bindgen_prelude::Buffer;
@@ -22,10 +23,6 @@ type Result<T> = core::result::Result<T, napi::Error<Code>>;
 
 fn thrown(error: engine::Error) -> napi::Error<Code> {
     napi::Error::new(Code(error.code()), error.message())
-}
-
-fn reading<'a>(body: &'a [u8], head: &'a str, method: &'a Option<String>, url: &'a Option<String>) -> Reading<'a> {
-    Reading { body, head, method: method.as_deref(), url: url.as_deref() }
 }
 
 #[napi(catch_unwind)]
@@ -64,8 +61,8 @@ pub fn drop_handle(kind: u8, handle: u32) {
 }
 
 #[napi(catch_unwind)]
-pub fn verify(verifier: u32, body: &[u8], head: String, method: Option<String>, url: Option<String>, now: f64) -> f64 {
-    engine::verify(verifier, reading(body, &head, &method, &url), now)
+pub fn verify(verifier: u32, body: &[u8], head: String, now: f64) -> f64 {
+    engine::verify(verifier, Reading { body, head: &head }, now)
 }
 
 #[napi(catch_unwind)]
@@ -74,64 +71,28 @@ pub fn refusal() -> String {
 }
 
 #[napi(catch_unwind)]
-pub fn facts(
-    verifier: u32,
-    body: &[u8],
-    head: String,
-    method: Option<String>,
-    url: Option<String>,
-    proof: f64,
-) -> Result<String> {
-    engine::facts(verifier, reading(body, &head, &method, &url), proof).map_err(thrown)
+pub fn facts(verifier: u32, body: &[u8], head: String, proof: f64) -> Result<String> {
+    engine::facts(verifier, Reading { body, head: &head }, proof).map_err(thrown)
 }
 
 #[napi(catch_unwind)]
-pub fn key(
-    verifier: u32,
-    body: &[u8],
-    head: String,
-    method: Option<String>,
-    url: Option<String>,
-    proof: f64,
-    scope: String,
-) -> Result<Option<Buffer>> {
-    Ok(engine::key(verifier, reading(body, &head, &method, &url), proof, &scope).map_err(thrown)?.map(Buffer::from))
+pub fn key(verifier: u32, body: &[u8], head: String, proof: f64, scope: String) -> Result<Option<Buffer>> {
+    Ok(engine::key(verifier, Reading { body, head: &head }, proof, &scope).map_err(thrown)?.map(Buffer::from))
 }
 
 #[napi(catch_unwind)]
-pub fn body(
-    verifier: u32,
-    body: &[u8],
-    head: String,
-    method: Option<String>,
-    url: Option<String>,
-) -> Result<Option<Buffer>> {
-    Ok(engine::body(verifier, reading(body, &head, &method, &url)).map_err(thrown)?.map(Buffer::from))
+pub fn body(verifier: u32, body: &[u8], head: String) -> Result<Option<Buffer>> {
+    Ok(engine::body(verifier, Reading { body, head: &head }).map_err(thrown)?.map(Buffer::from))
 }
 
 #[napi(catch_unwind)]
-pub fn signed(
-    verifier: u32,
-    body: &[u8],
-    head: String,
-    method: Option<String>,
-    url: Option<String>,
-    proof: f64,
-) -> Result<Option<Buffer>> {
-    Ok(engine::signed(verifier, reading(body, &head, &method, &url), proof).map_err(thrown)?.map(Buffer::from))
+pub fn signed(verifier: u32, body: &[u8], head: String, proof: f64) -> Result<Option<Buffer>> {
+    Ok(engine::signed(verifier, Reading { body, head: &head }, proof).map_err(thrown)?.map(Buffer::from))
 }
 
 #[napi(catch_unwind)]
-pub fn items(
-    verifier: u32,
-    body: &[u8],
-    head: String,
-    method: Option<String>,
-    url: Option<String>,
-    proof: f64,
-    scope: String,
-) -> Result<String> {
-    engine::items(verifier, reading(body, &head, &method, &url), proof, &scope).map_err(thrown)
+pub fn items(verifier: u32, body: &[u8], head: String, proof: f64, scope: String) -> Result<String> {
+    engine::items(verifier, Reading { body, head: &head }, proof, &scope).map_err(thrown)
 }
 
 #[napi(catch_unwind)]
@@ -161,14 +122,12 @@ pub fn begin(
     receiver: u32,
     body: &[u8],
     head: String,
-    method: Option<String>,
-    url: Option<String>,
     scope: String,
     token: &[u8],
     now: f64,
     now_ms: f64,
 ) -> Result<String> {
-    engine::begin(receiver, reading(body, &head, &method, &url), &scope, token, now, now_ms).map_err(thrown)
+    engine::begin(receiver, Reading { body, head: &head }, &scope, token, now, now_ms).map_err(thrown)
 }
 
 #[napi(catch_unwind)]

@@ -4,6 +4,7 @@
 //! in no known state: the package makes a new one, and builds its objects in it anew.
 #![allow(missing_docs, reason = "documented in `hookproof_engine`")]
 #![allow(clippy::needless_pass_by_value, reason = "what JavaScript passes is converted into owned values")]
+#![allow(clippy::too_many_arguments, reason = "flat values cross faster than objects")]
 
 use hookproof_engine::{self as engine, Reading};
 use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
@@ -13,10 +14,6 @@ type Result<T> = core::result::Result<T, JsValue>;
 /// `code message`: an object with two properties would take more code than the functions themselves.
 fn thrown(error: engine::Error) -> JsValue {
     JsValue::from_str(&format!("{} {error}", error.code()))
-}
-
-fn reading<'a>(body: &'a [u8], head: &'a str, method: &'a Option<String>, url: &'a Option<String>) -> Reading<'a> {
-    Reading { body, head, method: method.as_deref(), url: url.as_deref() }
 }
 
 #[wasm_bindgen]
@@ -55,8 +52,8 @@ pub fn drop_handle(kind: u8, handle: u32) {
 }
 
 #[wasm_bindgen]
-pub fn verify(verifier: u32, body: &[u8], head: &str, method: Option<String>, url: Option<String>, now: f64) -> f64 {
-    engine::verify(verifier, reading(body, head, &method, &url), now)
+pub fn verify(verifier: u32, body: &[u8], head: &str, now: f64) -> f64 {
+    engine::verify(verifier, Reading { body, head }, now)
 }
 
 #[wasm_bindgen]
@@ -65,64 +62,28 @@ pub fn refusal() -> String {
 }
 
 #[wasm_bindgen]
-pub fn facts(
-    verifier: u32,
-    body: &[u8],
-    head: &str,
-    method: Option<String>,
-    url: Option<String>,
-    proof: f64,
-) -> Result<String> {
-    engine::facts(verifier, reading(body, head, &method, &url), proof).map_err(thrown)
+pub fn facts(verifier: u32, body: &[u8], head: &str, proof: f64) -> Result<String> {
+    engine::facts(verifier, Reading { body, head }, proof).map_err(thrown)
 }
 
 #[wasm_bindgen]
-pub fn key(
-    verifier: u32,
-    body: &[u8],
-    head: &str,
-    method: Option<String>,
-    url: Option<String>,
-    proof: f64,
-    scope: &str,
-) -> Result<Option<Vec<u8>>> {
-    engine::key(verifier, reading(body, head, &method, &url), proof, scope).map_err(thrown)
+pub fn key(verifier: u32, body: &[u8], head: &str, proof: f64, scope: &str) -> Result<Option<Vec<u8>>> {
+    engine::key(verifier, Reading { body, head }, proof, scope).map_err(thrown)
 }
 
 #[wasm_bindgen]
-pub fn body(
-    verifier: u32,
-    body: &[u8],
-    head: &str,
-    method: Option<String>,
-    url: Option<String>,
-) -> Result<Option<Vec<u8>>> {
-    engine::body(verifier, reading(body, head, &method, &url)).map_err(thrown)
+pub fn body(verifier: u32, body: &[u8], head: &str) -> Result<Option<Vec<u8>>> {
+    engine::body(verifier, Reading { body, head }).map_err(thrown)
 }
 
 #[wasm_bindgen]
-pub fn signed(
-    verifier: u32,
-    body: &[u8],
-    head: &str,
-    method: Option<String>,
-    url: Option<String>,
-    proof: f64,
-) -> Result<Option<Vec<u8>>> {
-    engine::signed(verifier, reading(body, head, &method, &url), proof).map_err(thrown)
+pub fn signed(verifier: u32, body: &[u8], head: &str, proof: f64) -> Result<Option<Vec<u8>>> {
+    engine::signed(verifier, Reading { body, head }, proof).map_err(thrown)
 }
 
 #[wasm_bindgen]
-pub fn items(
-    verifier: u32,
-    body: &[u8],
-    head: &str,
-    method: Option<String>,
-    url: Option<String>,
-    proof: f64,
-    scope: &str,
-) -> Result<String> {
-    engine::items(verifier, reading(body, head, &method, &url), proof, scope).map_err(thrown)
+pub fn items(verifier: u32, body: &[u8], head: &str, proof: f64, scope: &str) -> Result<String> {
+    engine::items(verifier, Reading { body, head }, proof, scope).map_err(thrown)
 }
 
 #[wasm_bindgen]
@@ -145,14 +106,12 @@ pub fn begin(
     receiver: u32,
     body: &[u8],
     head: &str,
-    method: Option<String>,
-    url: Option<String>,
     scope: &str,
     token: &[u8],
     now: f64,
     now_ms: f64,
 ) -> Result<String> {
-    engine::begin(receiver, reading(body, head, &method, &url), scope, token, now, now_ms).map_err(thrown)
+    engine::begin(receiver, Reading { body, head }, scope, token, now, now_ms).map_err(thrown)
 }
 
 #[wasm_bindgen]
