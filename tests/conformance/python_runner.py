@@ -51,7 +51,7 @@ def published(record: dict[str, Any]) -> str:
     if record["provider"] in CONFIG:
         options["config"] = CONFIG[record["provider"]]
     scheme = record.get("scheme_data", record["provider"])
-    now = record.get("timestamp_now") or NOW
+    now = NOW if record.get("timestamp_now") is None else record["timestamp_now"]
     if record["expect"] == "challenge":
         return challenge(record, scheme, options, now)
     verifier = Verifier(scheme, record["secret"], **options)
