@@ -1,5 +1,9 @@
 use alloc::{string::String, vec, vec::Vec};
-use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL, BASE64URL_NOPAD, HEXLOWER, HEXLOWER_PERMISSIVE, HEXUPPER};
+use base64::{
+    Engine as _,
+    alphabet::{Alphabet, STANDARD, URL_SAFE},
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
 
 /// How bytes stand in text. Decoding is strict: one value has one text, but for the case of hex.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,14 +25,25 @@ pub(crate) enum Encoding {
 impl Encoding {
     /// Decodes into the buffer; `None` where the text is not in this encoding or too long.
     pub(crate) fn decode_into<'b>(self, text: &[u8], buffer: &'b mut [u8]) -> Option<&'b [u8]> {
-        if self == Self::Base64Hex {
-            let mut hex = [0; 128];
-            let hex = Self::Base64.decode_into(text, &mut hex)?;
-            return Self::Hex.decode_into(hex, buffer);
-        }
-        let rule = self.rule(text);
-        let buffer = buffer.get_mut(..rule.decode_len(text.len()).ok()?)?;
-        let size = rule.decode_mut(text, buffer).ok()?;
+        let size = match self {
+            Self::Hex | Self::HexUpper => {
+                let size = text.len() / 2;
+                hex::decode_to_slice(text, buffer.get_mut(..size)?).ok()?;
+                size
+            }
+            Self::Base64 => BASE64.decode_slice(text, buffer).ok()?,
+            Self::Base64Url => BASE64_URL.decode_slice(text, buffer).ok()?,
+            Self::Base64Lenient => {
+                let for_urls = text.iter().any(|byte| matches!(byte, b'-' | b'_'));
+                let engine = if for_urls { &BASE64_URL } else { &BASE64_LENIENT };
+                engine.decode_slice(text, buffer).ok()?
+            }
+            Self::Base64Hex => {
+                let mut hex = [0; 128];
+                let hex = Self::Base64.decode_into(text, &mut hex)?;
+                return Self::Hex.decode_into(hex, buffer);
+            }
+        };
         buffer.get(..size)
     }
 
@@ -41,28 +56,21 @@ impl Encoding {
 
     pub(crate) fn encode(self, bytes: &[u8]) -> String {
         match self {
-            Self::Hex => HEXLOWER.encode(bytes),
-            Self::HexUpper => HEXUPPER.encode(bytes),
+            Self::Hex => hex::encode(bytes),
+            Self::HexUpper => hex::encode_upper(bytes),
             Self::Base64 | Self::Base64Lenient => BASE64.encode(bytes),
-            Self::Base64Url => BASE64URL.encode(bytes),
-            Self::Base64Hex => BASE64.encode(HEXLOWER.encode(bytes).as_bytes()),
+            Self::Base64Url => BASE64_URL.encode(bytes),
+            Self::Base64Hex => Self::Base64.encode(hex::encode(bytes).as_bytes()),
         }
     }
+}
 
-    /// How this text is decoded: strictly, trailing bits included.
-    fn rule(self, text: &[u8]) -> data_encoding::Encoding {
-        let padded = text.last() == Some(&b'=');
-        let for_urls = || text.iter().any(|byte| matches!(byte, b'-' | b'_'));
-        match self {
-            Self::Hex | Self::HexUpper => HEXLOWER_PERMISSIVE,
-            Self::Base64 | Self::Base64Hex => BASE64,
-            Self::Base64Lenient if for_urls() => Self::Base64Url.rule(text),
-            Self::Base64Lenient if padded => BASE64,
-            Self::Base64Lenient => BASE64_NOPAD,
-            Self::Base64Url if padded => BASE64URL,
-            Self::Base64Url => BASE64URL_NOPAD,
-        }
-    }
+static BASE64: GeneralPurpose = engine(&STANDARD, DecodePaddingMode::RequireCanonical);
+static BASE64_LENIENT: GeneralPurpose = engine(&STANDARD, DecodePaddingMode::Indifferent);
+static BASE64_URL: GeneralPurpose = engine(&URL_SAFE, DecodePaddingMode::Indifferent);
+
+const fn engine(alphabet: &Alphabet, padding: DecodePaddingMode) -> GeneralPurpose {
+    GeneralPurpose::new(alphabet, GeneralPurposeConfig::new().with_decode_padding_mode(padding))
 }
 
 #[cfg(test)]

@@ -64,7 +64,7 @@ fn p256_pair() -> [String; 2] {
 }
 
 fn standard_base64(bytes: &[u8]) -> String {
-    data_encoding::BASE64.encode(bytes)
+    base64::Engine::encode(&base64::prelude::BASE64_STANDARD, bytes)
 }
 
 fn options(scheme: &Scheme) -> Options {

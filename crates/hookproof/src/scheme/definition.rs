@@ -189,6 +189,8 @@ pub struct Retry {
     pub timeout_ms: u64,
     /// How long after the first attempt the last may come, in milliseconds, where only that is documented; 0 otherwise.
     pub horizon_ms: u64,
+    /// Whether the provider says how it retries at all.
+    pub is_documented: bool,
 }
 
 impl Retry {
@@ -373,7 +375,7 @@ impl Definition {
         let week = 7 * 24 * 3600;
         let horizon = match &self.retry {
             // The margin covers the clock of the sender and an attempt that is started late.
-            Some(retry) if self.timestamp.is_some() => retry.horizon().saturating_add(3600),
+            Some(retry) if self.timestamp.is_some() && retry.is_documented => retry.horizon().saturating_add(3600),
             Some(retry) => retry.horizon().saturating_add(3600).max(week),
             None => week,
         };

@@ -457,6 +457,7 @@ fn delivery_rule(mut fields: Fields<'_>, slots: &mut Slots) -> Result<DeliveryRu
 }
 
 fn retry(mut fields: Fields<'_>) -> Result<Retry, Error> {
+    let is_documented = fields.has("delays") || fields.has("horizon");
     let mut delays_ms = Vec::new();
     for text in fields.texts("delays")? {
         delays_ms.push(duration(text).ok_or_else(|| fields.invalid("delays", "durations such as `5m` are expected"))?);
@@ -468,7 +469,7 @@ fn retry(mut fields: Fields<'_>) -> Result<Retry, Error> {
     let timeout_ms = fields.duration("timeout")?.unwrap_or(30_000);
     let horizon_ms = fields.duration("horizon")?.unwrap_or(0);
     fields.end()?;
-    Ok(Retry { delays_ms, jitter, timeout_ms, horizon_ms })
+    Ok(Retry { delays_ms, jitter, timeout_ms, horizon_ms, is_documented })
 }
 
 fn answer_rule(fields: Option<Fields<'_>>) -> Result<AnswerRule, Error> {

@@ -23,9 +23,10 @@ impl Scheme {
     /// ```
     pub fn signed_bytes(&self, request: &Request<'_>, options: &Options) -> Result<Vec<Vec<u8>>, Error> {
         let wire = Wire::new(&self.0, options, request);
-        let id = wire.first(&self.0.delivery.id)?.unwrap_or_default();
+        // Where neither is part of what is signed, they need not be there, nor need the body be what they stand in.
+        let id = wire.first(&self.0.delivery.id).ok().flatten().unwrap_or_default();
         let times = self.0.timestamp.as_ref().map_or(&[][..], |rule| &rule.from);
-        let timestamp = wire.first(times)?.unwrap_or_default();
+        let timestamp = wire.first(times).ok().flatten().unwrap_or_default();
         let proven = Proven { id: &id, timestamp: &timestamp };
         let mut signed = Vec::new();
         for (_, rule) in wire.rules() {
