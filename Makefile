@@ -32,7 +32,7 @@ demo: build ## the reference sender against Flask, Express and a Worker (PLAIN=1
 
 STEPS := rust-format rust-lint rust-test rust-pure rust-licences \
 	python-lint python-types python-test js-types js-test \
-	conformance http-test readme-test packaging-test torture-short
+	conformance http-test stores-test readme-test packaging-test torture-short
 test: build .build/services ## everything that must hold before a change lands
 	@make/gate.py $(STEPS)
 
@@ -54,10 +54,20 @@ build: .build/python .build/node .build/wasm .build/js .build/cli ## the engines
 	$(STEP) "npm packages" npm ci
 	@touch $@
 
+# the packages that the program is compared with
+.build/interop: tests/interop/package-lock.json tests/interop/requirements.txt .build/venv .build/prerequisites
+	$(STEP) "packages to compare with" sh -c 'npm ci --ignore-scripts --prefix tests/interop && .venv/bin/python -m pip install --quiet -r tests/interop/requirements.txt'
+	@touch $@
+
 # servers that tests start for themselves
 .build/services: make/packages
 	@mkdir -p .build
 	$(STEP) "redis and postgres" make/packages redis-server=redis-server initdb=postgresql
+	@touch $@
+
+# clients and a Node with node:sqlite, apart from the workspace: a `node` among its programs would become everybody's
+.build/stores-js: .build/npm tests/stores/js/package.json tests/stores/js/package-lock.json
+	$(STEP) "clients for store tests" npm ci --prefix tests/stores/js
 	@touch $@
 
 # --- the engines, the packages, the program ---------------------------------------------------------------------------
@@ -109,6 +119,10 @@ conformance: build ## every vector in Rust, Python, Node (native, wasm) and work
 	python tests/conformance/compare.py
 http-test: build
 	pytest -q tests/http
+stores-test: build .build/services .build/stores-js ## the store contract in JavaScript; the other languages play it in their own tests
+	cd tests/stores/js && npm test
+interop-test: build .build/interop ## the documents' samples and the providers' own packages, in both directions
+	pytest -q tests/interop
 readme-test: build
 	pytest -q tests/readme
 packaging-test: build
