@@ -36,6 +36,7 @@ pub fn describe(source: &str) -> Result<String, Error> {
         "assumed": scheme.is_assumed(),
         "coverage": coverage(&scheme),
         "normalizes": scheme.normalizes(),
+        "handshake_methods": scheme.handshake_methods().collect::<Vec<_>>(),
         "headers": scheme.headers(),
         "exposure": scheme.exposure(),
     })

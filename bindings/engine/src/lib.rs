@@ -25,3 +25,9 @@ pub fn drop_handle(kind: u8, handle: u32) {
         kind.forget(handle);
     }
 }
+
+/// Panics. That a panic ends neither the process nor the engine is tested with it.
+#[expect(clippy::panic, reason = "that is what it is for")]
+pub fn panic_on_purpose() {
+    panic!("on purpose");
+}

@@ -71,7 +71,8 @@ fn began(
 /// Tells a reception what came of its last command, and says what is next. After an answer the reception is gone.
 ///
 /// `event` is `claimed` (with the fence), `done` (with the body's hash, which may be unknown), `in_flight` (with the
-/// remaining milliseconds), `store_failed`, `handled` (with the status), `raised`, `held` or `lost`.
+/// remaining milliseconds), `store_failed`, `handled` (with the status), `raised`, `lease_lost`, `held` or
+/// `lost`.
 pub fn step(reception: u32, event: &str, number: f64, body_hash: &[u8]) -> Result<String, Error> {
     let event = match event {
         "claimed" => Event::Claimed(ClaimAnswer::Claimed { fence: whole(number) }),
@@ -80,6 +81,7 @@ pub fn step(reception: u32, event: &str, number: f64, body_hash: &[u8]) -> Resul
         "store_failed" => Event::StoreFailed,
         "handled" => Event::Handled { status: u16::try_from(whole(number)).unwrap_or(500) },
         "raised" => Event::Raised,
+        "lease_lost" => Event::LeaseLost,
         "held" => Event::Settled { held: true },
         "lost" => Event::Settled { held: false },
         _ => return Err(Error::new(ErrorKind::InternalError, "the adapter reported an unknown event".to_owned())),
@@ -93,10 +95,10 @@ pub fn step(reception: u32, event: &str, number: f64, body_hash: &[u8]) -> Resul
     })
 }
 
-/// The answer to a request that is refused before it could be judged: its body is too large, or was parsed.
-pub fn refuse(receiver: u32, code: &str, message: &str) -> Result<String, Error> {
+/// The answer to a request that is refused without judging it: its body was parsed, or there is no secret for it.
+pub fn refuse(scheme: &str, code: &str, message: &str) -> String {
     let kind = ErrorKind::from_code(code).unwrap_or(ErrorKind::InternalError);
-    on(receiver, |receiver| answer(&receiver.refuse(&Error::new(kind, message.to_owned()))).to_string())
+    answer(&Answer::refusal(scheme, &Error::new(kind, message.to_owned()))).to_string()
 }
 
 fn written(command: &Command) -> Value {

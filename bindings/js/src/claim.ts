@@ -1,7 +1,7 @@
-import { LeaseLost } from "./errors.js";
+import { ConfigurationError, LeaseLost } from "./errors.js";
 import type { Store } from "./store.js";
 
-/** What a handler may hold while it runs: the claim on its delivery. */
+/** That this worker, and no other, handles the delivery until its lease ends. It is renewed meanwhile. */
 export class Claim {
   /** Higher than that of every earlier claim of this delivery: pass it to whatever must refuse a late worker. */
   readonly fence: number;
@@ -10,6 +10,8 @@ export class Claim {
   readonly #token: Uint8Array;
   readonly #leaseMs: number;
   readonly #retentionMs: number;
+  #lost = false;
+  #completed = false;
 
   /** @internal */
   constructor(store: Store, fence: number, key: Uint8Array, token: Uint8Array, leaseMs: number, retentionMs: number) {
@@ -21,20 +23,40 @@ export class Claim {
     this.#retentionMs = retentionMs;
   }
 
+  /** Whether another worker has taken the delivery over, as far as is known. */
+  get lost(): boolean {
+    return this.#lost;
+  }
+
+  /** Whether it was completed inside the user's own transaction. */
+  get completed(): boolean {
+    return this.#completed;
+  }
+
   /**
-   * Lets the lease begin anew; it is renewed by itself while the handler runs, so this is for asking whether it holds.
+   * Lets the lease begin anew; that happens by itself while the handler runs, so this is for asking whether it holds.
    * @throws LeaseLost if another worker took the delivery over.
    */
   async extend(): Promise<void> {
-    if (!(await this.#store.extend(this.#key, this.#token, this.#leaseMs))) throw new LeaseLost();
+    this.#kept(await this.#store.extend(this.#key, this.#token, this.#leaseMs));
   }
 
   /**
    * Completes the claim inside the user's own transaction: its effects and the claim are committed together, or neither.
-   * @throws LeaseLost if another worker took the delivery over: let it abort the transaction.
+   * Let what it throws abort the transaction; a transaction that is not committed after it must throw out of the handler.
+   * @throws LeaseLost if another worker took the delivery over.
    */
   async completeIn(transaction: unknown): Promise<void> {
-    if (this.#store.completeIn === undefined) throw new TypeError("this store has no transactions: `completeIn` needs a store in the user's own database");
-    if (!(await this.#store.completeIn(transaction as never, this.#key, this.#token, this.#retentionMs))) throw new LeaseLost();
+    if (this.#store.completeIn === undefined) {
+      throw new ConfigurationError("option_invalid", "`completeIn` needs a store that lives in your database: this one does not");
+    }
+    this.#kept(await this.#store.completeIn(transaction as never, this.#key, this.#token, this.#retentionMs));
+    this.#completed = true;
+  }
+
+  #kept(held: boolean): void {
+    if (held) return;
+    this.#lost = true;
+    throw new LeaseLost();
   }
 }

@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Claim } from "./claim.js";
 import type { Delivery } from "./delivery.js";
+import { handlerOf } from "./handler.js";
 import type { NodeRequest } from "./incoming.js";
 import { serve, type NodeHandler } from "./node-server.js";
 import type { Receiver } from "./receiver.js";
@@ -30,19 +31,20 @@ export type Middleware<Req, Res> = (request: Req, response: Res, next: (error?: 
 export function receive(receiver: Receiver): Middleware<IncomingMessage, ServerResponse>;
 /**
  * Verifies, claims, and runs `handler` for fresh deliveries; settled by its promise. If it sends nothing, the answer is
- * 200. If it throws, the claim is released and the error goes to Express.
+ * 200. If it throws, the claim is released and the error goes to Express. A receiver with `enqueue` needs no handler.
  */
 export function receive<Req extends IncomingMessage = IncomingMessage, Res extends ServerResponse = ServerResponse>(
   receiver: Receiver,
   handler: NodeHandler<Req, Res>,
 ): Middleware<Req, Res>;
 export function receive(receiver: Receiver, handler?: NodeHandler<NodeRequest, ServerResponse>): Middleware<NodeRequest, ServerResponse> {
+  const own = handler === undefined && receiver.enqueue === undefined ? undefined : handlerOf(receiver, handler);
   return (request, response, next) => {
     const chain = (delivery: Delivery, claim: Claim | undefined) => {
       Object.assign(request, { delivery, claim });
       next();
     };
-    serve(receiver, request, response, ADVICE, handler, chain).then((thrown) => thrown && next(thrown.error), next);
+    serve(receiver, request, response, ADVICE, own, chain).then((thrown) => thrown && next(thrown.error), next);
   };
 }
 

@@ -2,7 +2,7 @@
 import { notRaw } from "./body.js";
 import type { Claim } from "./claim.js";
 import type { Delivery } from "./delivery.js";
-import { LeaseLost } from "./errors.js";
+import { handlerOf } from "./handler.js";
 import { tooLarge } from "./limit.js";
 import { drive, type Answer, type Incoming } from "./receive.js";
 import type { Receiver } from "./receiver.js";
@@ -29,14 +29,15 @@ export type Handler<Env, Ctx> = (
  * ```
  *
  * A response of the handler is read whole before the claim is completed: if its stream breaks, the delivery was not
- * handled. If the handler throws, the claim is released and the answer is 500.
+ * handled. If the handler throws, the claim is released and the answer is 500. A receiver with `enqueue` needs no handler.
  */
 export function receive<Env = unknown, Ctx = unknown>(
   receiver: Receiver,
-  handler: Handler<Env, Ctx>,
+  handler?: Handler<Env, Ctx>,
 ): (request: Request, env?: Env, ctx?: Ctx) => Promise<Response> {
+  const handle = handlerOf<Handler<Env, Ctx>>(receiver, handler);
   return (request, env, ctx) => {
-    const answer = serve(receiver, request, (delivery, claim) => handler(delivery, request, env as Env, ctx as Ctx, claim));
+    const answer = serve(receiver, request, request, (delivery, claim) => handle(delivery, request, env as Env, ctx as Ctx, claim));
     // A client that leaves takes the event with it, unless somebody waits: the claim has to be settled all the same.
     const waitUntil = (ctx as Context | undefined)?.waitUntil;
     if (typeof waitUntil === "function") waitUntil.call(ctx, answer.catch(() => undefined));
@@ -48,21 +49,21 @@ export function receive<Env = unknown, Ctx = unknown>(
 export async function serve(
   receiver: Receiver,
   request: Request,
-  handler: (delivery: Delivery, claim: Claim | undefined) => Response | void | Promise<Response | void>,
+  original: unknown,
+  handler: (delivery: Delivery, claim: Claim | undefined) => unknown,
 ): Promise<Response> {
   let own: Response | undefined;
-  const { answer, thrown } = await drive(receiver, () => toRequest(receiver, request), async (delivery, claim) => {
+  const { answer } = await drive(receiver, toRequest(request, original), async (delivery, claim) => {
     const response = await handler(delivery, claim);
-    own = response === undefined ? new Response(null, { status: 200 }) : await whole(response);
+    own = response instanceof Response ? await whole(response) : new Response(null, { status: 200 });
     return own.status;
   });
-  // The framework of a fetch handler is nobody: what the handler threw is shown here, and answered by the kernel.
-  if (thrown !== undefined && !(thrown.error instanceof LeaseLost)) console.error("hookproof: the handler failed", thrown.error);
   return answer.status === null ? own! : toResponse(answer, answer.status);
 }
 
-async function toRequest(receiver: Receiver, request: Request): Promise<Incoming> {
-  return { headers: request.headers, body: await read(request, receiver.maxBody), method: request.method, url: request.url };
+function toRequest(request: Request, original: unknown): Incoming {
+  const { headers, method, url } = request;
+  return { headers, method, url, read: (limit) => read(request, limit), original };
 }
 
 function toResponse(answer: Answer, status: number): Response {

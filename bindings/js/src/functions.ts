@@ -26,7 +26,7 @@ export interface Functions {
   aboutReceiver(receiver: number): string;
   begin(receiver: number, body: Uint8Array, head: string, scope: string, token: Uint8Array, now: number, nowMs: number): string;
   step(reception: number, event: string, number: number, bodyHash: Uint8Array): string;
-  refuse(receiver: number, code: string, message: string): string;
+  refuse(scheme: string, code: string, message: string): string;
 
   memoryStore(capacity: number): number;
   memoryClaim(store: number, key: Uint8Array, token: Uint8Array, bodyHash: Uint8Array, leaseMs: number, nowMs: number): string;
@@ -34,4 +34,7 @@ export interface Functions {
   memoryRelease(store: number, key: Uint8Array, token: Uint8Array): boolean;
   memoryExtend(store: number, key: Uint8Array, token: Uint8Array, leaseMs: number, nowMs: number): boolean;
   memoryForget(store: number, key: Uint8Array, nowMs: number): boolean;
+
+  /** Panics: what happens then is tested with it. */
+  panicOnPurpose(): void;
 }

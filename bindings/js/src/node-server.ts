@@ -1,10 +1,9 @@
 import type { ServerResponse } from "node:http";
 import type { Claim } from "./claim.js";
 import type { Delivery } from "./delivery.js";
-import { LeaseLost } from "./errors.js";
 import { HeldEnd } from "./held-end.js";
 import { ClientGone, readNodeBody, type Advice, type NodeRequest } from "./incoming.js";
-import { drive, type Answer, type Incoming } from "./receive.js";
+import { drive, type Answer, type Ended, type Incoming, type Run } from "./receive.js";
 import type { Receiver } from "./receiver.js";
 
 /** What runs for a fresh delivery, on Node's request and response. */
@@ -24,24 +23,23 @@ export async function serve<Req extends NodeRequest, Res extends ServerResponse>
   next?: (delivery: Delivery, claim: Claim | undefined) => void,
 ): Promise<{ error: unknown } | undefined> {
   let held: HeldEnd | undefined;
-  const result = await drive(
-    receiver,
-    () => toRequest(receiver, request, advice),
-    async (delivery, claim) => {
-      held = new HeldEnd(response, handler === undefined);
-      if (handler === undefined) {
-        next!(delivery, claim);
-        return held.ended;
-      }
-      await handler(delivery, request, response, claim);
-      return held.status || response.statusCode;
-    },
-  ).catch((error: unknown) => {
+  const run: Run = async (delivery, claim) => {
+    held = new HeldEnd(response, handler === undefined);
+    if (handler === undefined) {
+      next!(delivery, claim);
+      return held.ended;
+    }
+    await handler(delivery, request, response, claim);
+    return held.status || response.statusCode;
+  };
+  let ended: Ended;
+  try {
+    ended = await drive(receiver, toRequest(request, advice), run);
+  } catch (error) {
     if (error instanceof ClientGone) return undefined;
     throw error;
-  });
-  if (result === undefined) return undefined;
-  const { answer, thrown } = result;
+  }
+  const { answer, thrown } = ended;
   if (answer.status === null) {
     held!.release();
     if (held!.status === 0) response.end();
@@ -49,14 +47,14 @@ export async function serve<Req extends NodeRequest, Res extends ServerResponse>
   }
   // The claim was released, or is another's: what the handler may have answered before it failed must not leave.
   if (held !== undefined && !held.discard()) return undefined;
-  if (thrown !== undefined && !(thrown.error instanceof LeaseLost)) return thrown;
+  if (thrown !== undefined) return thrown;
   toResponse(answer, answer.status, response, request);
   return undefined;
 }
 
-async function toRequest(receiver: Receiver, request: NodeRequest, advice: Advice): Promise<Incoming> {
-  const body = await readNodeBody(request, receiver.maxBody, advice);
-  return { headers: request.headers, body, method: request.method, url: absoluteUrl(request) };
+function toRequest(request: NodeRequest, advice: Advice): Incoming {
+  const { headers, method } = request;
+  return { headers, method, url: absoluteUrl(request), read: (limit) => readNodeBody(request, limit, advice), original: request };
 }
 
 function toResponse(answer: Answer, status: number, response: ServerResponse, request: NodeRequest): void {

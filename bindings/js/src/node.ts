@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Claim } from "./claim.js";
 import type { Delivery } from "./delivery.js";
+import { handlerOf } from "./handler.js";
 import { serve } from "./node-server.js";
 import type { Receiver } from "./receiver.js";
 
@@ -11,14 +12,14 @@ export type Handler = (delivery: Delivery, request: IncomingMessage, response: S
 /**
  * A request listener that verifies, claims, runs `handler` and settles by its promise.
  *
- * If the handler throws, the claim is released and the answer is 500.
+ * If the handler throws, the claim is released and the answer is 500. A receiver with `enqueue` needs no handler.
  */
-export function receive(receiver: Receiver, handler: Handler): (request: IncomingMessage, response: ServerResponse) => void {
+export function receive(receiver: Receiver, handler?: Handler): (request: IncomingMessage, response: ServerResponse) => void {
+  const handle = handlerOf(receiver, handler);
   return (request, response) => {
-    serve(receiver, request, response, ADVICE, handler).then(
+    serve(receiver, request, response, ADVICE, handle).then(
       (thrown) => {
         if (thrown === undefined) return;
-        console.error("hookproof: the handler failed", thrown.error);
         response.statusCode = 500;
         response.end();
       },

@@ -1,9 +1,10 @@
 import type { ErrorCode } from "./errors.js";
+import type { CoreOutcome } from "./kernel.js";
 
 /** What happened to one request. */
 export interface Outcome {
   readonly kind: "accepted" | "duplicate" | "in_flight" | "refused" | "failed" | "lost_lease" | "complete_failed" | "handshake";
-  /** Why, where it was refused or failed. */
+  /** Why, where it was refused. */
   readonly code?: ErrorCode | undefined;
   /** For the developer: the answer never holds it. */
   readonly message?: string | undefined;
@@ -21,25 +22,47 @@ export interface Outcome {
   readonly error?: unknown;
 }
 
+/** Tells the one who wants to know; what watches a request must not change its answer. */
+export function report(watcher: { onOutcome(outcome: Outcome): void }, outcome: CoreOutcome, durationMs: number, error: unknown): void {
+  const { kind, status, scheme, code, message, id, event_type, key_prefix, secret_name } = outcome;
+  try {
+    watcher.onOutcome({
+      kind,
+      status,
+      scheme,
+      code: code ?? undefined,
+      message: message ?? undefined,
+      id: id ?? undefined,
+      eventType: event_type ?? undefined,
+      keyPrefix: key_prefix ?? undefined,
+      secretName: secret_name ?? undefined,
+      durationMs,
+      error,
+    });
+  } catch (failure) {
+    console.error("hookproof: `onOutcome` failed", failure);
+  }
+}
+
 // A flood of forged requests must not become a flood of log lines.
 const MOST_LINES = 20;
 const PERIOD_MS = 10_000;
 let since = 0;
 let lines = 0;
 
-/** The default of `onOutcome`: a line for everything that a person should see, and silence about what went well. */
-export function logOutcome(outcome: Outcome): void {
-  const { kind, code, message, scheme, id, keyPrefix, error } = outcome;
-  if (kind === "accepted" || kind === "handshake" || kind === "in_flight") return;
-  if (kind === "duplicate") return;
+/** The default of `onOutcome`: a line for what a person should see, and silence about what went well. */
+export function logOutcome({ kind, code, message, status, scheme, id, keyPrefix, error }: Outcome): void {
+  if (kind === "accepted" || kind === "handshake" || kind === "in_flight" || kind === "duplicate") return;
   const now = Date.now();
   if (now - since > PERIOD_MS) [since, lines] = [now, 0];
   if (++lines > MOST_LINES) return;
-  const what = [scheme, id && JSON.stringify(id), keyPrefix].filter(Boolean).join(" ");
-  const line = `hookproof: ${kind}${code === undefined ? "" : ` ${code}`} (${what})${message === undefined ? "" : `: ${message}`}`;
-  const write = kind === "refused" && outcome.status < 500 ? console.warn : console.error;
-  // A handler's own error is shown by its framework; a store's is shown by nobody else.
-  if (error !== undefined && kind !== "failed") write(line, error);
-  else write(line);
-  if (lines === MOST_LINES) console.warn(`hookproof: more lines in these ${PERIOD_MS / 1000} s are left out`);
+  const said = [code === undefined ? kind : `${kind} ${code}`, scheme];
+  if (id !== undefined) said.push(`id=${JSON.stringify(id)}`);
+  if (keyPrefix !== undefined) said.push(`key=${keyPrefix}`);
+  said.push(`status=${status}`);
+  const line = `hookproof: ${said.join(" ")}${message === undefined ? "" : `: ${message}`}`;
+  const write = kind === "refused" && status < 500 ? console.warn : console.error;
+  if (error === undefined) write(line);
+  else write(line, error);
+  if (lines === MOST_LINES) console.warn(`hookproof: more lines within ${PERIOD_MS / 1000} s are left out`);
 }

@@ -1,180 +1,102 @@
 import { Claim } from "./claim.js";
 import { delivered, type Delivery } from "./delivery.js";
-import { core, type Reading } from "./engine.js";
-import { VerificationError, type ErrorCode } from "./errors.js";
+import { LeaseLost, VerificationError } from "./errors.js";
 import { fromHex } from "./hex.js";
-import type { Outcome } from "./outcome.js";
+import { refusal, type Answer, type AnswerCommand, type Begun, type Command, type CoreOutcome, type Event, type Kernel } from "./kernel.js";
+import { report } from "./outcome.js";
 import type { Receiver } from "./receiver.js";
 import type { Awaitable, ClaimAnswer, Store } from "./store.js";
 
-/** What an adapter reads of a request. */
+export type { Answer } from "./kernel.js";
+
+/** One request, as an adapter hands it over. */
 export interface Incoming {
   readonly headers: unknown;
-  readonly body: unknown;
-  readonly method?: string | undefined;
-  readonly url?: string | undefined;
+  readonly method: string | undefined;
+  readonly url: string | undefined;
+  /** Reads the raw body, up to `limit` bytes; throws a VerificationError if it is gone, parsed or too large. */
+  read(limit: number): Awaitable<Uint8Array | string>;
+  /** The framework's own request: what a function gets that looks up secrets. */
+  readonly original: unknown;
 }
 
-/** What goes back to the sender. */
-export interface Answer {
-  /** `null`: the handler's own answer goes out as it is. */
-  readonly status: number | null;
-  readonly headers: readonly (readonly [string, string])[];
-  readonly body: string;
-}
-
-/** How a request ended: the answer, and what the handler threw if it did. */
+/** How a request ended: the answer, and what the handler threw if its framework is to answer for that. */
 export interface Ended {
   readonly answer: Answer;
   readonly thrown?: { readonly error: unknown };
 }
 
-/** The core's words of an outcome. */
-interface CoreOutcome {
-  readonly kind: Outcome["kind"];
-  readonly status: number;
-  readonly scheme: string;
-  readonly code: ErrorCode | null;
-  readonly message: string | null;
-  readonly id: string | null;
-  readonly event_type: string | null;
-  readonly key_prefix: string | null;
-  readonly secret_name: string | null;
-}
-
-type Command =
-  | { readonly kind: "claim"; readonly key: string; readonly body_hash: string; readonly lease_ms: number; readonly retention_ms: number }
-  | { readonly kind: "run"; readonly fence: number; readonly renew_every_ms: number; readonly renew_for_ms: number }
-  | { readonly kind: "complete"; readonly delay_ms: number }
-  | { readonly kind: "release" }
-  | ({ readonly kind: "answer"; readonly outcome: CoreOutcome } & Answer);
-
-interface Begun {
-  readonly command: Command;
-  readonly reception?: number;
-  readonly proof?: number;
-  readonly timestamp?: number | null;
-  readonly outcome?: CoreOutcome;
-}
-
-/** What came of a command. */
-type Event = readonly [kind: string, number?: number, bodyHash?: Uint8Array];
-
-const NO_BYTES = new Uint8Array(0);
+/** Runs the handler, and answers with the status of its answer. */
+export type Run = (delivery: Delivery, claim: Claim | undefined) => Promise<number>;
 
 /**
  * Takes one request through the kernel: reads and verifies it, claims the delivery, runs the handler, settles the claim,
- * and says what to answer. All decisions are the core's; this carries them out.
- *
- * @param read reads the request; a VerificationError that it throws is the refusal.
- * @param run runs the handler, and answers with the status of its answer.
+ * and says what to answer. Every decision is the core's; this carries them out.
  */
-export async function drive(
-  receiver: Receiver,
-  read: () => Awaitable<Incoming>,
-  run: (delivery: Delivery, claim: Claim | undefined) => Promise<number>,
-): Promise<Ended> {
+export async function drive(receiver: Receiver, incoming: Incoming, run: Run): Promise<Ended> {
   const started = performance.now();
-  const report = (outcome: CoreOutcome, error: unknown) => notify(receiver, outcome, started, error);
-  let begun: Begun;
-  let delivery: Delivery | undefined;
   // Drawn before the claim, so that a claim whose answer is lost can be released by it.
   const token = crypto.getRandomValues(new Uint8Array(16));
+  const tell = (outcome: CoreOutcome, error?: unknown) => report(receiver, outcome, performance.now() - started, error);
+  let kernel: Kernel;
+  let begun: Begun;
+  let delivery: Delivery;
   try {
-    const incoming = await read();
-    const request = receiver.verifier.read(incoming.body, incoming.headers, incoming);
-    begun = begin(receiver, request, token);
-    const { proof, outcome, timestamp = null } = begun;
-    if (proof !== undefined && outcome !== undefined) {
-      const { id, event_type, secret_name } = outcome;
-      delivery = delivered(receiver.verifier.judged(request, proof), { id, event_type, secret_name, timestamp });
-    }
+    const found = await receiver.kernel(incoming.original);
+    kernel = found.kernel;
+    const { verifier } = kernel;
+    const request = verifier.read(await incoming.read(verifier.maxBody), incoming.headers, incoming);
+    begun = kernel.begin(request, found.scope, token, receiver.clock());
+    if (begun.proof === undefined) return ended(begun.command, tell);
+    const { id, event_type, secret_name } = begun.outcome;
+    delivery = delivered(verifier.judged(request, begun.proof), { id, event_type, secret_name, timestamp: begun.timestamp });
   } catch (error) {
     if (!(error instanceof VerificationError)) throw error;
-    begun = { command: refusal(receiver, error) };
+    return ended(refusal(receiver.scheme.id, error.code, error.message), tell);
   }
-  if (begun.command.kind === "answer") return end(begun.command, report);
-  const reception = new Reception(receiver.store, token);
-  return reception.follow(begun.reception!, begun.command, (claim) => run(delivery!, claim), report);
+  if (begun.reception === null) return ended(begun.command as AnswerCommand, tell);
+  return new Reception(kernel, receiver.store, token).follow(begun.reception, begun.command, (claim) => run(delivery, claim), tell);
 }
 
-function begin(receiver: Receiver, request: Reading, token: Uint8Array): Begun {
-  const engine = core();
-  const number = engine.number(receiver.handle);
-  const nowMs = receiver.clock();
-  const scope = receiver.store?.scope ?? "";
-  const { body, head } = request;
-  return JSON.parse(
-    engine.call((functions) => functions.begin(number, body, head, scope, token, Math.floor(nowMs / 1000), nowMs)),
-  ) as Begun;
-}
+type Tell = (outcome: CoreOutcome, error?: unknown) => void;
 
-function refusal(receiver: Receiver, error: VerificationError): Command {
-  const engine = core();
-  const number = engine.number(receiver.handle);
-  return JSON.parse(engine.call((functions) => functions.refuse(number, error.code, error.message))) as Command;
-}
-
-function end(command: Command & { kind: "answer" }, report: (outcome: CoreOutcome, error: unknown) => void, thrown?: { error: unknown }): Ended {
-  report(command.outcome, thrown?.error);
+function ended(command: AnswerCommand, tell: Tell, thrown?: { error: unknown }, error: unknown = thrown?.error): Ended {
+  tell(command.outcome, error);
   const { status, headers, body } = command;
   return thrown === undefined ? { answer: { status, headers, body } } : { answer: { status, headers, body }, thrown };
 }
 
-function notify(receiver: Receiver, outcome: CoreOutcome, started: number, error: unknown): void {
-  const { kind, status, scheme, code, message, id, event_type, key_prefix, secret_name } = outcome;
-  try {
-    receiver.onOutcome({
-      kind,
-      status,
-      scheme,
-      code: code ?? undefined,
-      message: message ?? undefined,
-      id: id ?? undefined,
-      eventType: event_type ?? undefined,
-      keyPrefix: key_prefix ?? undefined,
-      secretName: secret_name ?? undefined,
-      durationMs: performance.now() - started,
-      error,
-    });
-  } catch (failure) {
-    // What watches a request must not change its answer.
-    console.error("hookproof: onOutcome failed", failure);
-  }
-}
+const NO_BYTES = new Uint8Array(0);
 
-/** The claim of one request, on its way through the store. */
+/** One delivery on its way through the store. */
 class Reception {
+  readonly #kernel: Kernel;
   readonly #store: Store | null;
   readonly #token: Uint8Array;
   #key: Uint8Array = NO_BYTES;
   #bodyHash: Uint8Array = NO_BYTES;
   #leaseMs = 0;
   #retentionMs = 0;
+  #claim: Claim | undefined;
   #thrown: { error: unknown } | undefined;
   #storeError: unknown;
 
-  constructor(store: Store | null, token: Uint8Array) {
+  constructor(kernel: Kernel, store: Store | null, token: Uint8Array) {
+    this.#kernel = kernel;
     this.#store = store;
     this.#token = token;
   }
 
-  async follow(
-    reception: number,
-    first: Command,
-    run: (claim: Claim | undefined) => Promise<number>,
-    report: (outcome: CoreOutcome, error: unknown) => void,
-  ): Promise<Ended> {
+  async follow(reception: number, first: Command, run: (claim: Claim | undefined) => Promise<number>, tell: Tell): Promise<Ended> {
     let command = first;
-    while (command.kind !== "answer") {
-      const [kind, number = 0, bodyHash = NO_BYTES] = await this.#carryOut(command, run);
-      command = JSON.parse(core().call((functions) => functions.step(reception, kind, number, bodyHash))) as Command;
-    }
+    while (command.kind !== "answer") command = this.#kernel.step(reception, await this.#carryOut(command, run));
     const thrown = this.#thrown;
-    return end(command, (outcome) => report(outcome, thrown === undefined ? this.#storeError : thrown.error), thrown);
+    if (thrown === undefined) return ended(command, tell, undefined, this.#storeError);
+    // A lost lease is no failure of the handler: the kernel answers it.
+    return thrown.error instanceof LeaseLost ? ended(command, tell, undefined, thrown.error) : ended(command, tell, thrown);
   }
 
-  async #carryOut(command: Exclude<Command, { kind: "answer" }>, run: (claim: Claim | undefined) => Promise<number>): Promise<Event> {
+  async #carryOut(command: Exclude<Command, AnswerCommand>, run: (claim: Claim | undefined) => Promise<number>): Promise<Event> {
     switch (command.kind) {
       case "claim":
         this.#key = fromHex(command.key);
@@ -185,6 +107,7 @@ class Reception {
       case "run":
         return this.#run(command, run);
       case "complete":
+        if (this.#claim?.completed === true) return ["held"];
         if (command.delay_ms > 0) await new Promise((resolve) => setTimeout(resolve, command.delay_ms));
         return this.#ask(async (store) => settled(await store.complete(this.#key, this.#token, this.#retentionMs)));
       case "release":
@@ -202,29 +125,34 @@ class Reception {
   }
 
   async #run(command: Command & { kind: "run" }, run: (claim: Claim | undefined) => Promise<number>): Promise<Event> {
-    const claim =
-      this.#key === NO_BYTES ? undefined : new Claim(this.#store!, command.fence, this.#key, this.#token, this.#leaseMs, this.#retentionMs);
-    const stop = claim === undefined ? () => undefined : this.#renew(command.renew_every_ms, command.renew_for_ms);
+    let stop = () => {};
+    if (this.#key !== NO_BYTES) {
+      this.#claim = new Claim(this.#store!, command.fence, this.#key, this.#token, this.#leaseMs, this.#retentionMs);
+      stop = renewed(this.#claim, command.renew_every_ms, command.renew_for_ms);
+    }
     try {
-      return ["handled", await run(claim)];
+      return ["handled", await run(this.#claim)];
     } catch (error) {
       this.#thrown = { error };
-      return ["raised"];
+      return [error instanceof LeaseLost && this.#claim !== undefined ? "lease_lost" : "raised"];
     } finally {
       stop();
     }
   }
+}
 
-  #renew(everyMs: number, forMs: number): () => void {
-    const until = performance.now() + forMs;
-    const timer = setInterval(() => {
-      if (performance.now() >= until) return stop();
+/** Extends a claim while its handler runs. */
+function renewed(claim: Claim, everyMs: number, forMs: number): () => void {
+  const until = performance.now() + forMs;
+  const timer = setInterval(() => {
+    if (performance.now() >= until) return stop();
+    claim.extend().catch((error: unknown) => {
       // A store that is away for a moment is asked again next time; a claim that is another's is not.
-      Promise.resolve(this.#store!.extend(this.#key, this.#token, this.#leaseMs)).then((held) => held || stop(), () => undefined);
-    }, everyMs);
-    const stop = () => clearInterval(timer);
-    return stop;
-  }
+      if (error instanceof LeaseLost) stop();
+    });
+  }, everyMs);
+  const stop = () => clearInterval(timer);
+  return stop;
 }
 
 // A store that never answers must not hold a request, or its sender, for ever.
@@ -250,6 +178,8 @@ function claimed(answer: ClaimAnswer, bodyHash: Uint8Array): Event {
       return ["done", 0, answer.bodyHash ?? bodyHash];
     case "in_flight":
       return ["in_flight", answer.remainingMs];
+    default:
+      throw new TypeError("the store answered a claim with something else than claimed, done or in_flight");
   }
 }
 

@@ -1,10 +1,18 @@
-import { core, type Handle } from "./engine.js";
-import { ConfigurationError } from "./errors.js";
+import { described } from "./body.js";
+import type { Delivery } from "./delivery.js";
+import { ConfigurationError, VerificationError } from "./errors.js";
+import { Kernel } from "./kernel.js";
 import { logOutcome, type Outcome } from "./outcome.js";
-import type { SchemeInput } from "./scheme.js";
+import { Scheme, type SchemeInput } from "./scheme.js";
 import type { SecretInput } from "./secret.js";
-import type { Store } from "./store.js";
+import type { Awaitable, Store } from "./store.js";
 import { Verifier, type VerifierOptions } from "./verifier.js";
+
+/** What a function that looks up secrets found: them alone, them and whose they are, or nothing. */
+export type Found = SecretInput | { readonly tenant: string; readonly secret: SecretInput };
+
+/** Looks up the secrets for one request, in the framework's own terms; `null`: there are none for it. */
+export type SecretResolver<Request = never> = (request: Request) => Awaitable<Found>;
 
 /** Options of a receiver: those of a verification, and what happens to a delivery afterwards. */
 export interface ReceiverOptions extends VerifierOptions {
@@ -22,13 +30,16 @@ export interface ReceiverOptions extends VerifierOptions {
   readonly handshake?: boolean | undefined;
   /** How many deliveries one secret may bring: `{ limit: 10, per: "60s" }`. Default: the scheme's, mostly none. */
   readonly rateLimit?: { readonly limit: number; readonly per: string } | undefined;
+  /** Store, answer, work later: called with the delivery in place of a handler; when it returns, the delivery is done. */
+  readonly enqueue?: ((delivery: Delivery) => unknown) | undefined;
   /** What happened to each request. Default: a log line for what a person should see. */
   readonly onOutcome?: ((outcome: Outcome) => void) | undefined;
   /** Milliseconds since 1970. Default: `Date.now`. */
   readonly clock?: (() => number) | undefined;
 }
 
-const OURS = ["store", "onOutcome", "clock"];
+// Building a verifier costs as much as a dozen verifications: those of so many tenants are kept.
+const TENANTS = 256;
 
 /**
  * A verifier, a store and limits: what every adapter takes. One for each endpoint.
@@ -36,49 +47,126 @@ const OURS = ["store", "onOutcome", "clock"];
  * ```ts
  * const receiver = new Receiver("agentbot", process.env.AGENTBOT_SECRET, { store: new MemoryStore() });
  * ```
+ *
+ * The secret may be a function of the framework's request, which looks up a tenant's:
+ *
+ * ```ts
+ * new Receiver("stripe", async (req) => ({ tenant: req.params.shop, secret: await secretOf(req.params.shop) }), { store });
+ * ```
  */
 export class Receiver {
-  /** The verifier inside. */
-  readonly verifier: Verifier;
+  /** How the provider signs. */
+  readonly scheme: Scheme;
   /** Where claims are kept. */
   readonly store: Store | null;
-  /** How long keys are kept, in seconds. */
-  readonly retention: number;
-  /** @internal */
-  readonly handle: Handle;
   /** @internal */
   readonly clock: () => number;
   /** @internal */
   readonly onOutcome: (outcome: Outcome) => void;
+  /** @internal */
+  readonly enqueue: ((delivery: Delivery) => unknown) | undefined;
+  readonly #single: Kernel | undefined;
+  readonly #resolve: SecretResolver | undefined;
+  readonly #tenants = new Map<string, Kernel>();
+  readonly #options: VerifierOptions;
 
   /** @throws ConfigurationError for a wrong scheme, secret or option: at start, never for a request. */
-  constructor(scheme: SchemeInput, secret: SecretInput, options: ReceiverOptions) {
-    const { store, onOutcome = logOutcome, clock = Date.now } = Object(options) as ReceiverOptions;
-    if (store === undefined) {
-      throw new ConfigurationError("option_invalid", "`store` is missing: pass a store, or `null` to run every copy of a delivery");
+  constructor(scheme: SchemeInput, secret: SecretInput | SecretResolver, options: ReceiverOptions) {
+    if (typeof options !== "object" || options === null) throw wrong("the options are missing: at least `store` is expected");
+    const { store, onOutcome, clock, enqueue, ...data } = options;
+    this.store = checkedStore(store);
+    this.onOutcome = checkedFunction("onOutcome", onOutcome) ?? logOutcome;
+    this.clock = checkedFunction("clock", clock) ?? Date.now;
+    this.enqueue = checkedFunction("enqueue", enqueue);
+    this.scheme = Scheme.of(scheme);
+    this.#options = data;
+    if (typeof secret === "function") {
+      this.#resolve = secret;
+      this.#tryOptions();
+    } else {
+      this.#single = this.#kernel(secret);
+      for (const warning of this.#single.warnings) console.warn(`hookproof: ${warning} (${this.scheme.id})`);
     }
-    if (store !== null && typeof store.claim !== "function") throw new ConfigurationError("option_invalid", "`store` is not a store");
-    if (typeof onOutcome !== "function") throw new ConfigurationError("option_invalid", "`onOutcome` is not a function");
-    if (typeof clock !== "function") throw new ConfigurationError("option_invalid", "`clock` is not a function");
-    const data = Object.fromEntries(Object.entries(options).filter(([name]) => !OURS.includes(name)));
-    this.verifier = new Verifier(scheme, secret, data);
-    this.store = store;
-    this.onOutcome = onOutcome;
-    this.clock = clock;
-    const engine = core();
-    const { handle } = this.verifier;
-    this.handle = engine.hold("receiver", (functions) => functions.receiver(engine.number(handle), store !== null));
-    const number = engine.number(this.handle);
-    const { retention, warnings } = JSON.parse(engine.call((functions) => functions.aboutReceiver(number))) as {
-      retention: number;
-      warnings: string[];
-    };
-    this.retention = retention;
-    for (const warning of warnings) console.warn(`hookproof: ${warning} (${this.verifier.provider})`);
   }
 
-  /** The most bytes that a body may have: adapters stop reading there. */
-  get maxBody(): number {
-    return this.verifier.maxBody;
+  /** The verifier, where the secret is not a function of the request. */
+  get verifier(): Verifier {
+    if (this.#single === undefined) throw new TypeError("a receiver whose secret is a function has a verifier for each tenant");
+    return this.#single.verifier;
   }
+
+  /** The HTTP methods that a route for this receiver takes: more than POST where it answers handshakes. */
+  get methods(): readonly string[] {
+    const handshakes = (this.#options as { handshake?: unknown }).handshake === true ? this.scheme.handshakeMethods : [];
+    return [...new Set(["POST", ...handshakes])].sort();
+  }
+
+  /** @internal The kernel for one request, and what keeps its tenant's keys apart. */
+  async kernel(original: unknown): Promise<{ kernel: Kernel; scope: string }> {
+    const scope = this.store?.scope ?? "";
+    if (this.#single !== undefined) return { kernel: this.#single, scope };
+    const found = (await this.#resolve!(original as never)) ?? null;
+    if (found === null) throw new VerificationError("signature_mismatch", "the function for `secret` knows none for this request", 401);
+    const { tenant, secret } = isTenant(found) ? found : { tenant: "", secret: found as SecretInput };
+    try {
+      // Scopes are printable: no scope ends like another one and its tenant.
+      return { kernel: this.#kept(tenant, secret), scope: tenant === "" ? scope : `${scope}\n${tenant}` };
+    } catch (error) {
+      if (!(error instanceof ConfigurationError)) throw error;
+      // A tenant's secret is wrong: nobody outside can do anything about it.
+      throw new VerificationError("internal_error", `${error.code}: ${error.message}`, 500);
+    }
+  }
+
+  #kept(tenant: string, secret: SecretInput): Kernel {
+    const list = Array.isArray(secret) ? secret : [secret];
+    // Only texts can be told apart without keeping more of a secret than the engine does.
+    if (!list.every((one) => typeof one === "string")) return this.#kernel(secret);
+    const key = JSON.stringify([tenant, ...list]);
+    let kernel = this.#tenants.get(key);
+    if (kernel === undefined) {
+      kernel = this.#kernel(secret);
+      if (this.#tenants.size >= TENANTS) this.#tenants.delete(this.#tenants.keys().next().value!);
+      this.#tenants.set(key, kernel);
+    }
+    return kernel;
+  }
+
+  #kernel(secret: SecretInput): Kernel {
+    return new Kernel(new Verifier(this.scheme, secret, this.#options), this.store !== null);
+  }
+
+  // Options are judged at start, before there is a secret: with one that no delivery is ever verified by.
+  #tryOptions(): void {
+    try {
+      this.#kernel("0123456789abcdef0123456789abcdef");
+    } catch (error) {
+      if (!(error instanceof ConfigurationError) || !error.code.startsWith("secret_")) throw error;
+    }
+  }
+}
+
+function isTenant(found: NonNullable<Found>): found is { tenant: string; secret: SecretInput } {
+  return typeof found === "object" && "tenant" in found && typeof found.tenant === "string";
+}
+
+function checkedStore(store: Store | null | undefined): Store | null {
+  if (store === undefined) {
+    throw wrong("`store` is missing: `new MemoryStore()` for one process, `hookproof/stores/...` for more, `null` for no dedup at all");
+  }
+  if (store === null) return null;
+  for (const step of ["claim", "complete", "release", "extend"] as const) {
+    if (typeof (store as Partial<Store>)[step] !== "function") throw wrong(`\`store\` is ${described(store)} without \`${step}\`: a store is expected`);
+  }
+  return store;
+}
+
+function checkedFunction<F>(name: string, value: F | undefined | null): F | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (typeof value !== "function") throw wrong(`\`${name}\` is ${described(value)}: a function is expected`);
+  return value;
+}
+
+function wrong(message: string): ConfigurationError {
+  return new ConfigurationError("option_invalid", message);
 }

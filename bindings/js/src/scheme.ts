@@ -20,6 +20,7 @@ interface Description {
   readonly coverage: "body" | "partial" | "none";
   readonly exposure: readonly string[];
   readonly normalizes: boolean;
+  readonly handshake_methods: readonly string[];
 }
 
 /** How one provider signs: data, built in or a user's own. */
@@ -81,6 +82,11 @@ export class Scheme {
   /** What somebody who captured one request could still change, one sentence each. */
   get exposure(): readonly string[] {
     return this.#description.exposure;
+  }
+
+  /** The HTTP methods with which the provider proves an endpoint, if it does. */
+  get handshakeMethods(): readonly string[] {
+    return this.#description.handshake_methods;
   }
 
   /** @internal Whether secrets are brought to NFKD first, for which the host has the tables. */

@@ -136,8 +136,8 @@ pub fn step(reception: u32, event: String, number: f64, body_hash: &[u8]) -> Res
 }
 
 #[napi(catch_unwind)]
-pub fn refuse(receiver: u32, code: String, message: String) -> Result<String> {
-    engine::refuse(receiver, &code, &message).map_err(thrown)
+pub fn refuse(scheme: String, code: String, message: String) -> String {
+    engine::refuse(&scheme, &code, &message)
 }
 
 #[napi(catch_unwind)]
@@ -175,4 +175,9 @@ pub fn memory_extend(store: u32, key: &[u8], token: &[u8], lease_ms: f64, now_ms
 #[napi(catch_unwind)]
 pub fn memory_forget(store: u32, key: &[u8], now_ms: f64) -> Result<bool> {
     engine::memory_forget(store, key, now_ms).map_err(thrown)
+}
+
+#[napi(catch_unwind)]
+pub fn panic_on_purpose() {
+    engine::panic_on_purpose();
 }

@@ -120,8 +120,8 @@ pub fn step(reception: u32, event: &str, number: f64, body_hash: &[u8]) -> Resul
 }
 
 #[wasm_bindgen]
-pub fn refuse(receiver: u32, code: &str, message: &str) -> Result<String> {
-    engine::refuse(receiver, code, message).map_err(thrown)
+pub fn refuse(scheme: &str, code: &str, message: &str) -> String {
+    engine::refuse(scheme, code, message)
 }
 
 #[wasm_bindgen(js_name = memoryStore)]
@@ -159,4 +159,9 @@ pub fn memory_extend(store: u32, key: &[u8], token: &[u8], lease_ms: f64, now_ms
 #[wasm_bindgen(js_name = memoryForget)]
 pub fn memory_forget(store: u32, key: &[u8], now_ms: f64) -> Result<bool> {
     engine::memory_forget(store, key, now_ms).map_err(thrown)
+}
+
+#[wasm_bindgen(js_name = panicOnPurpose)]
+pub fn panic_on_purpose() {
+    engine::panic_on_purpose();
 }
