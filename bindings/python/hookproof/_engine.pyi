@@ -9,6 +9,7 @@ from hookproof.stores import ClaimAnswer
 
 __all__ = [
     "ERRORS",
+    "OPTIONS",
     "STORE_TEXTS",
     "Delivery",
     "Kernel",
@@ -24,6 +25,7 @@ __all__ = [
 ]
 
 ERRORS: dict[str, tuple[int, bool]]
+OPTIONS: list[str]
 STORE_TEXTS: dict[str, str]
 
 _Secret = tuple[bytes, str | None, int | None, int | None]

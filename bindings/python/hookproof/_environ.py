@@ -40,7 +40,7 @@ def content_length(environ: Mapping[str, Any]) -> int | None:
     """The announced length of the body; `None` where it comes in chunks or is not announced."""
     if environ.get("HTTP_TRANSFER_ENCODING"):
         return None
-    text = environ.get("CONTENT_LENGTH") or ""
+    text = str(environ.get("CONTENT_LENGTH") or "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
 
 

@@ -70,6 +70,7 @@ class Receiver:
     - `config`: values that the scheme needs besides the secret.
     - `rate_limit`: `{"limit": 10, "per": "60s"}`, for each secret; the scheme's, mostly none.
     - `allow_legacy`: takes a scheme whose signature is a bare digest; `False`.
+    - `explain_failures`: says in the log why a signature does not match, as far as it can be found out; `False`.
     - `clock`: the time in Unix seconds; `time.time`.
     - `on_outcome`: called with the `Outcome` of each request.
     - `enqueue`: store, answer, work later: called with the delivery instead of the handler; when it returns, the

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from hookproof._receiver import Receiver
 
     Response = TypeVar("Response")
-    # Who is called, the function, its arguments. The store may block; the user's functions may have to be awaited.
-    Call: TypeAlias = tuple[Literal["store", "user", "sleep"], Callable[..., Any], tuple[Any, ...]]
+    # Who is called, the function, its arguments. The store may block; the user's functions may have to be awaited; what
+    # the handler raises comes back as a `Raised`.
+    Call: TypeAlias = tuple[Literal["store", "user", "handler", "sleep"], Callable[..., Any], tuple[Any, ...]]
     # What runs the handler: gives the framework's response and its status.
     Run: TypeAlias = Callable[[Delivery, Any], Any]
 
@@ -62,10 +63,19 @@ class Answer:
         self.body = body.encode()
 
 
+class Raised:
+    """What a handler raised, as a value: some exceptions mean something to a generator that they pass through."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
 def _way(
     receiver: Receiver, incoming: Incoming, run: Run, claims: type[Any], renew: Callable[[Any, float, float], Renewing]
 ) -> Generator[Call, Any, Any]:
-    """From a request to its answer: an `Answer` of the kernel's, or the response that `run` gave."""
+    """From a request to its answer: an `Answer` of the kernel's, the response that `run` gave, or what it `Raised`."""
     started = perf_counter()
     store = receiver.store
     token = os.urandom(16)
@@ -93,7 +103,6 @@ def _way(
 
     response: Any = None
     claim: Any = None
-    failure: BaseException | None = None
     key = b""
     while command[0] != "answer":
         event: str
@@ -108,18 +117,14 @@ def _way(
                 if key:
                     claim = claims(store, key, token, lease_ms, retention_ms, fence)
                     renewal = renew(claim, every_ms / 1000, for_ms / 1000)
-                try:
-                    response, value = yield "user", run, (delivery, claim)
+                response = yield "handler", run, (delivery, claim)
+                if renewal is not None:
+                    renewal.stop()
+                if isinstance(response, Raised):
+                    event = "lease_lost" if claim and isinstance(response.error, LeaseLost) else "raised"
+                else:
                     event = "handled"
-                except LeaseLost as lost:
-                    failure, event = lost, "lease_lost" if key else "raised"
-                except GeneratorExit:
-                    raise
-                except BaseException as raised:
-                    failure, event = raised, "raised"
-                finally:
-                    if renewal is not None:
-                        renewal.stop()
+                    response, value = response
             elif command[0] == "complete":
                 if command[1]:
                     yield "sleep", sleep, (command[1] / 1000,)
@@ -137,8 +142,8 @@ def _way(
     _, status, headers, text, outcome = command
     outcome.duration_ms = (perf_counter() - started) * 1000
     yield from _report(receiver, outcome)
-    if failure is not None and not isinstance(failure, LeaseLost):
-        raise failure
+    if isinstance(response, Raised) and not isinstance(response.error, LeaseLost):
+        return response
     return response if status is None else Answer(status, headers, text)
 
 
@@ -160,14 +165,22 @@ def answer(receiver: Receiver, incoming: Incoming, run: Run) -> Any:
     try:
         call = next(way)
         while True:
+            who, function, arguments = call
             try:
-                result = call[1](*call[2])
+                result = function(*arguments)
             except BaseException as error:
-                call = way.throw(error)
+                call = way.send(Raised(error)) if who == "handler" else way.throw(error)
             else:
                 call = way.send(result)
     except StopIteration as done:
-        return done.value
+        return _ended(done.value)
+
+
+def _ended(result: Any) -> Any:
+    """What the framework gets: a response, or what its handler raised."""
+    if isinstance(result, Raised):
+        raise result.error
+    return result
 
 
 def _renewed(claim: Claim, every: float, lasting: float) -> Renewal:
@@ -238,11 +251,11 @@ async def _answer_async(receiver: Receiver, incoming: Incoming, run: Run) -> Any
                     if hasattr(result, "__await__"):
                         result = await result
             except BaseException as error:
-                who, function, arguments = way.throw(error)
+                who, function, arguments = way.send(Raised(error)) if who == "handler" else way.throw(error)
             else:
                 who, function, arguments = way.send(result)
     except StopIteration as done:
-        return done.value
+        return _ended(done.value)
 
 
 class _AsyncRenewal:

@@ -35,7 +35,12 @@ class Scheme(_engine.Scheme):
             return super().__new__(cls, _encodable(source), "name")
         if isinstance(source, _engine.Scheme):
             return source
-        return super().__new__(cls, to_json(source, "a scheme", "scheme_invalid"), "json")
+        if not hasattr(source, "items"):
+            kind = type(source).__name__
+            raise ConfigurationError(
+                f"a scheme is a `{kind}`: an id, a dict or a `Scheme` is expected", "scheme_invalid"
+            )
+        return super().__new__(cls, to_json(source, "scheme_invalid"), "json")
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> Scheme:
@@ -140,15 +145,19 @@ def _material(given: Any) -> bytes:
     raise ConfigurationError(f"a secret is a `{kind}`: text or bytes are expected", "secret_malformed")
 
 
-def to_json(structure: Any, what: str, code: str) -> str:
+def to_json(structure: Mapping[str, Any], code: str) -> str:
     """A structure as the core reads it."""
     # Imported late: `import hookproof` should not pay for it.
     from json import dumps
 
+    fields = []
     try:
-        return dumps(structure if isinstance(structure, dict) else dict(structure), allow_nan=False, default=_plain)
+        # Field by field, so that an error names the one that is wrong.
+        for name, value in structure.items():
+            fields.append(f"{dumps(str(name))}:{dumps(value, allow_nan=False, default=_plain)}")
     except (TypeError, ValueError, RecursionError) as error:
-        raise ConfigurationError(f"{what} holds what has no place there: {error}", code) from None
+        raise ConfigurationError(f"`{name}` holds what has no place there: {error}", code) from None
+    return f"{{{','.join(fields)}}}"
 
 
 def _plain(value: Any) -> Any:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         allow_legacy: bool
         identity: Literal["auto", "id", "body"]
         events: Sequence[str]
+        explain_failures: bool
 
 
 class Verifier(_engine.Verifier):
@@ -49,7 +50,7 @@ class Verifier(_engine.Verifier):
     def __new__(cls, scheme: SchemeSource, secret: Secrets, **options: Unpack[VerifierOptions]) -> Verifier:
         found = Scheme(scheme)
         self = super().__new__(
-            cls, found, engine_secrets(secret), to_json(options, "the options", "option_invalid") if options else "{}"
+            cls, found, engine_secrets(secret), to_json(options, "option_invalid") if options else "{}"
         )
         object.__setattr__(self, "scheme", found)
         return self
@@ -85,7 +86,7 @@ class Signer:
     def __init__(self, scheme: SchemeSource, secret: Material, **options: Unpack[VerifierOptions]) -> None:
         self.scheme = Scheme(scheme)
         self._secret = engine_secret(secret)
-        self._options = to_json(options, "the options", "option_invalid") if options else "{}"
+        self._options = to_json(options, "option_invalid") if options else "{}"
 
     def sign(
         self,

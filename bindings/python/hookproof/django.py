@@ -162,8 +162,6 @@ def to_response(given: Any) -> HttpResponseBase:
 
 def _whole(response: HttpResponseBase) -> HttpResponseBase:
     """A response that is not streamed: what breaks off while it is sent would have been settled as a success."""
-    if hasattr(response, "render") and not getattr(response, "is_rendered", True):
-        return response.render()  # type: ignore[no-any-return]
     if not isinstance(response, StreamingHttpResponse):
         return response
     return HttpResponse(b"".join(response), status=response.status_code, headers=dict(response.items()))

@@ -64,8 +64,10 @@ def to_response(given: Answer | _Response) -> _Response:
     """What the application answered, or the kernel, as WSGI sends it."""
     if not isinstance(given, Answer):
         return given
-    length = ("content-length", str(len(given.body)))
-    return f"{given.status} {HTTPStatus(given.status).phrase}", [*given.headers, length], given.body
+    headers = [*given.headers, ("content-length", str(len(given.body)))]
+    if not any(name == "content-type" for name, _ in headers):
+        headers.append(("content-type", "text/plain"))
+    return f"{given.status} {HTTPStatus(given.status).phrase}", headers, given.body
 
 
 def _run(app: WSGIApplication, environ: WSGIEnvironment, delivery: Delivery, claim: Any) -> tuple[_Response, int]:

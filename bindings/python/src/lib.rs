@@ -56,6 +56,7 @@ mod engine {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         let errors = ErrorKind::ALL.iter().map(|kind| (kind.code(), (kind.status(), kind.is_configuration())));
+        module.add("OPTIONS", hookproof::Options::NAMES)?;
         module.add("ERRORS", errors.collect::<HashMap<_, _>>())?;
         module.add("STORE_TEXTS", hookproof::store::sql::TEXTS.iter().copied().collect::<HashMap<_, _>>())
     }

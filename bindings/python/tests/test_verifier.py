@@ -317,7 +317,8 @@ ACME = {
 def test_a_scheme_of_ones_own(tmp_path: Any) -> None:
     (tmp_path / "acme.toml").write_text(
         'id = "acme"\ntitle = "Acme"\n[signature]\nalgorithm = "hmac-sha256"\nheader = "X-Acme-Signature"\n'
-        'separator = ","\njoiner = "="\nlabels = ["v1"]\ncontent = "{timestamp}.{body}"\n[timestamp]\nfrom = "label:t"\n'
+        'separator = ","\njoiner = "="\nlabels = ["v1"]\ncontent = "{timestamp}.{body}"\n'
+        '[timestamp]\nfrom = "label:t"\n'
     )
     schemes = [Scheme(ACME), Scheme(MappingProxyType(ACME)), Scheme.from_file(tmp_path / "acme.toml")]
     for scheme in schemes:
