@@ -32,8 +32,8 @@ demo: build ## the reference sender against Flask, Express and a Worker (PLAIN=1
 
 STEPS := rust-format rust-lint rust-test rust-pure rust-licences \
 	python-lint python-types python-test js-types js-test \
-	conformance http-test stores-test readme-test packaging-test torture-short
-test: build .build/services ## everything that must hold before a change lands
+	conformance http-test interop-test stores-test readme-test packaging-test torture-short
+test: build .build/services .build/npm-stores ## everything that must hold before a change lands
 	@make/gate.py $(STEPS)
 
 build: .build/python .build/node .build/wasm .build/js .build/cli ## the engines, the packages and the program
@@ -57,6 +57,10 @@ build: .build/python .build/node .build/wasm .build/js .build/cli ## the engines
 # the packages that the program is compared with
 .build/interop: tests/interop/package-lock.json tests/interop/requirements.txt .build/venv .build/prerequisites
 	$(STEP) "packages to compare with" sh -c 'npm ci --ignore-scripts --prefix tests/interop && .venv/bin/python -m pip install --quiet -r tests/interop/requirements.txt'
+	@touch $@
+
+.build/npm-stores: tests/stores/js/package.json tests/stores/js/package-lock.json .build/prerequisites
+	$(STEP) "npm packages of stores" npm --prefix tests/stores/js ci
 	@touch $@
 
 # servers that tests start for themselves
@@ -110,11 +114,13 @@ python-lint: .build/venv
 python-types: .build/python
 	mypy --strict bindings/python/hookproof make tests/conformance/compare.py tests/http
 python-test: .build/python
-	pytest -q bindings/python/tests tests/conformance
+	pytest -q bindings/python/tests tests/conformance make
 js-types: .build/js
 	$(NPM) typecheck
 js-test: .build/js
 	$(NPM) test
+store-test: .build/npm-stores .build/js .build/services # with the Node that tests/stores/js brings: node:sqlite needs 22
+	cd tests/stores/js && PATH="$$PWD/node_modules/.bin:$$PATH" node --test --test-reporter=spec *.test.mjs
 conformance: build ## every vector in Rust, Python, Node (native, wasm) and workerd
 	python tests/conformance/compare.py
 http-test: build
@@ -127,8 +133,6 @@ readme-test: build
 	pytest -q tests/readme
 packaging-test: build
 	pytest -q tests/packaging
-torture-short: build
-	$(MAKE) torture SECONDS=10
 
 # --- more -------------------------------------------------------------------------------------------------------------
 

@@ -33,6 +33,9 @@ class Count:
             self._words(line, passed="passed", failed="failed|errors?", skipped="skipped|deselected|xfailed|xpassed")
         elif re.match(r"Tests\s+\d+ ", line):
             self._words(line, passed="passed", failed="failed", skipped="skipped|todo")
+        elif told := re.match(r"\S+ (pass|fail|cancelled|skipped|todo) (\d+)$", line):
+            field = {"pass": "passed", "fail": "failed", "cancelled": "failed"}.get(told[1], "skipped")
+            setattr(self, field, getattr(self, field) + int(told[2]))
         elif agreed := re.match(r"(\d+) records, \d+ runners: (\d+) agreed", line):
             self.passed += int(agreed[2])
             self.failed += int(agreed[1]) - int(agreed[2])
