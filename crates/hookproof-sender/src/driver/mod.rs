@@ -1,108 +1,25 @@
 //! Carries out what the state machine commands: on the clock on the wall, or on a virtual one that jumps to the next due
 //! time, with real HTTP in both.
 
+mod attempt;
+mod clock;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use serde::Serialize;
 use serde_json::Value;
 use tokio::task::JoinSet;
+
+use attempt::attempt;
+pub use attempt::{Attempt, Notice};
+pub use clock::{Clock, SignedTime, wall_now};
 
 use crate::endpoint::{Endpoint, Message};
 use crate::lane::{AttemptKind, Command, Ended, Input, Lane, Refusal, Standing, State, Ticket};
 use crate::random::Randomness;
 use crate::transport::{Answer, Exchange, Failure, Transport};
-use crate::{Error, Fault, SecretRing, Span, retry_after, signing};
-
-/// How the time passes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Clock {
-    /// As on the wall.
-    Wall,
-    /// From one due time to the next, at once. An attempt that is answered takes no virtual time, one that times out
-    /// takes its whole timeout.
-    Virtual {
-        /// When it begins, Unix milliseconds.
-        start: u64,
-        /// How long an attempt may take on the wall before it counts as timed out.
-        patience: Duration,
-        /// Which time is signed: receivers that check it have a real clock, unless they too are given a virtual one.
-        signs: SignedTime,
-    },
-}
-
-/// Which time is signed under a virtual clock.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SignedTime {
-    /// The wall's: a receiver with a real clock accepts it.
-    #[default]
-    Wall,
-    /// The virtual clock's.
-    Virtual,
-}
-
-impl Clock {
-    /// A virtual clock that begins now, with 250 ms of patience and the wall's time signed.
-    pub fn virtual_from_now() -> Self {
-        Self::Virtual { start: wall_now(), patience: Duration::from_millis(250), signs: SignedTime::Wall }
-    }
-}
-
-/// How one attempt went: a line of the delivery log.
-#[derive(Clone, Debug, Serialize)]
-pub struct Attempt {
-    /// Of which delivery.
-    pub ticket: Ticket,
-    /// The delivery's id.
-    pub id: String,
-    /// Its number within the delivery, from 1.
-    pub number: u32,
-    /// Why it was made.
-    pub kind: AttemptKind,
-    /// When it began, Unix milliseconds of the driver's clock.
-    pub started: u64,
-    /// When it ended.
-    pub ended: u64,
-    /// How long it took on the wall, milliseconds.
-    pub took: u64,
-    /// Whether bytes of the request had left.
-    pub sent: bool,
-    /// The answer's status; `None` if there was no whole answer.
-    pub status: Option<u16>,
-    /// Why there was none: [`Failure::code`].
-    pub failure: Option<&'static str>,
-    /// The same for people.
-    pub reason: Option<String>,
-    /// Where a redirect pointed. It was not followed.
-    pub location: Option<String>,
-    /// Whether a hookproof receiver said that it had this delivery before.
-    pub duplicate: bool,
-    /// The begin of the answer's body, as text.
-    pub body: String,
-}
-
-/// What happened, for whoever watches.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "lowercase", tag = "notice")]
-pub enum Notice {
-    /// An attempt ended.
-    Attempt(Attempt),
-    /// A delivery came into a new state.
-    Moved {
-        /// Which delivery.
-        ticket: Ticket,
-        /// Its state now.
-        state: State,
-        /// When it goes on, Unix milliseconds.
-        due: Option<u64>,
-    },
-    /// The endpoint's standing changed.
-    Endpoint {
-        /// What it is now.
-        standing: Standing,
-    },
-}
+use crate::{Error, Fault, Span, retry_after, signing};
 
 /// Sends to one endpoint.
 pub struct Driver {
@@ -471,48 +388,4 @@ impl Driver {
             watcher(&notice);
         }
     }
-}
-
-/// How many characters of an answer's body the log keeps.
-const EXCERPT: usize = 1_024;
-
-fn attempt(
-    launch: &Launch,
-    exchange: &Exchange,
-    ended: u64,
-    message: Option<&Message>,
-    secrets: &SecretRing,
-) -> Attempt {
-    let answer = exchange.result.as_ref().ok();
-    let failure = exchange.result.as_ref().err();
-    Attempt {
-        ticket: launch.ticket,
-        id: message.map(|message| message.id.clone()).unwrap_or_default(),
-        number: launch.number,
-        kind: launch.kind,
-        started: launch.started,
-        ended,
-        took: u64::try_from(exchange.took.as_millis()).unwrap_or(u64::MAX),
-        sent: exchange.sent,
-        status: answer.map(|answer| answer.status),
-        failure: failure.map(Failure::code),
-        reason: failure.map(ToString::to_string),
-        location: answer
-            .filter(|answer| matches!(answer.status, 300..=399))
-            .and_then(|answer| answer.header("location"))
-            .map(|location| secrets.redact(location)),
-        duplicate: answer.is_some_and(Answer::is_duplicate),
-        body: answer.map(|answer| excerpt(&answer.body, secrets)).unwrap_or_default(),
-    }
-}
-
-/// The begin of a body, without our own secrets: a receiver may echo them.
-fn excerpt(body: &[u8], secrets: &SecretRing) -> String {
-    secrets.redact(&String::from_utf8_lossy(body)).chars().take(EXCERPT).collect()
-}
-
-/// The time on the wall, Unix milliseconds.
-pub fn wall_now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
