@@ -195,8 +195,9 @@ fn count(value: &[u8], separators: &[u8]) -> usize {
 /// The elements of a list; blanks after `,` and `;` are skipped, as joined header lines bring them.
 pub(crate) fn elements<'v>(value: &'v [u8], separators: &[u8]) -> impl Iterator<Item = &'v [u8]> {
     let skip = matches!(separators, [b',' | b';']);
+    let (first, others) = separators.split_first().map_or((None, &[][..]), |(first, others)| (Some(*first), others));
     value
-        .split(move |byte| separators.contains(byte))
+        .split(move |byte| Some(*byte) == first || (!others.is_empty() && others.contains(byte)))
         .map(move |element| if skip { trim_start(element) } else { element })
 }
 

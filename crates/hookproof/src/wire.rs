@@ -216,6 +216,9 @@ impl<'a> Wire<'a> {
 
     /// Whether a rule counts for this request's content type: one that names it, or else one that names none.
     pub(crate) fn counts(&self, rule: &SignatureRule) -> bool {
+        if !self.definition.by_content_type {
+            return true;
+        }
         let Some(wanted) = &rule.content_type else {
             return !self.definition.signatures.iter().any(|rule| rule.content_type.is_some() && self.counts(rule));
         };

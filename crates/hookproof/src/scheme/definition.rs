@@ -21,6 +21,8 @@ pub(crate) struct Definition {
     pub(crate) spellings: Vec<Spelling>,
     pub(crate) config: Vec<String>,
     pub(crate) signatures: Vec<SignatureRule>,
+    /// Some rules count only for a content type.
+    pub(crate) by_content_type: bool,
     pub(crate) timestamp: Option<TimestampRule>,
     pub(crate) delivery: DeliveryRule,
     pub(crate) retry: Option<Retry>,

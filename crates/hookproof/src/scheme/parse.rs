@@ -141,7 +141,8 @@ fn read(mut fields: Fields<'_>, id: &str) -> Result<Definition, Error> {
     for table in fields.tables("handshake")? {
         handshakes.push(handshake(table, &mut slots)?);
     }
-    if signatures.iter().any(|rule| rule.content_type.is_some()) {
+    let by_content_type = signatures.iter().any(|rule| rule.content_type.is_some());
+    if by_content_type {
         slots.place("content-type");
     }
     if slots.names.len() > MOST_SLOTS {
@@ -161,6 +162,7 @@ fn read(mut fields: Fields<'_>, id: &str) -> Result<Definition, Error> {
         spellings,
         config,
         signatures,
+        by_content_type,
         timestamp,
         delivery,
         retry,

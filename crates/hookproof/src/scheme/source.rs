@@ -15,7 +15,7 @@ pub(crate) struct Slots {
 }
 
 /// More headers than any provider sends for its signature.
-pub(crate) const MOST_SLOTS: usize = 24;
+pub(crate) const MOST_SLOTS: usize = 16;
 
 impl Slots {
     pub(crate) fn place(&mut self, name: &str) -> usize {

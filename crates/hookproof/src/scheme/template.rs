@@ -8,7 +8,7 @@ use super::source::{Slots, Source};
 use crate::{digest::Hash, encoding::Encoding};
 
 /// More pieces than any provider signs; it bounds the work of one verification.
-pub(crate) const MOST_PIECES: usize = 24;
+pub(crate) const MOST_PIECES: usize = 16;
 
 /// What is signed: literals and placeholders, in order.
 #[derive(Clone, Debug, Default)]
