@@ -37,9 +37,7 @@ def on_delivery(delivery: Delivery) -> None:
 
 for provider in ("get-a-team", "my-gpt-assistants", "agentbot", "standard-webhooks"):
     receiver = Receiver(provider, secrets(provider), store=MemoryStore())
-    app.add_url_rule(
-        f"/webhooks/{provider}", provider, receive(receiver, on_delivery), methods=["POST"]
-    )
+    app.add_url_rule(f"/webhooks/{provider}", provider, receive(receiver, on_delivery), methods=["POST"])
 
 
 @app.get("/effects")
