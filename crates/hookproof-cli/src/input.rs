@@ -56,6 +56,10 @@ pub(crate) struct BodySource {
 }
 
 impl BodySource {
+    pub(crate) fn is_given(&self) -> bool {
+        self.body.is_some() || self.body_file.is_some()
+    }
+
     pub(crate) fn read(&self) -> Result<Vec<u8>, Failure> {
         match (&self.body, &self.body_file) {
             (Some(text), _) => Ok(text.clone().into_bytes()),

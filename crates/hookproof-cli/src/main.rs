@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 the answer is no (a delivery failed, a signature does not verify), 2 it was asked wrongly.
 
+mod arriving;
 mod command;
 mod console;
 mod delivery_log;

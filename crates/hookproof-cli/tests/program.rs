@@ -230,6 +230,28 @@ fn a_log_is_retried_with_the_same_ids_and_bytes() {
 }
 
 #[test]
+fn repeated_events_are_events_of_their_own() {
+    let mut receiver = Serving::listen(&["--verify", "agentbot"]);
+    let (code, out, _) = run(&["send", "--provider", "agentbot", &receiver.url, "--repeat", "3", "--plain"]);
+    assert!(code == 0 && out.contains("3 of 3 arrived"), "{out}");
+    let mut bodies: Vec<String> = (0..3).map(|_| receiver.next()["body"].to_string()).collect();
+    bodies.dedup();
+    assert_eq!(bodies.len(), 3);
+}
+
+#[test]
+fn a_refusal_is_explained_and_a_scheme_shows_what_it_signs() {
+    let (_, header, _) = run(&["sign", "github", "--body", r#"{"a": 1}"#]);
+    let (code, out, _) = run(&["explain", "github", "--body", r#"{"a":1}"#, "-H", header.trim(), "--json"]);
+    assert_eq!((code, &json(&out)["explanation"]["cause"]), (1, &"body_reserialized".into()));
+    let (code, out, _) = run(&["explain", "github", "--body", r#"{"a": 1}"#, "-H", header.trim()]);
+    assert!(code == 0 && out.starts_with("authentic"), "{out}");
+    let sample = ["--body", "a=1\n", "-H", "X-Slack-Request-Timestamp: 15"];
+    let (code, out, _) = run(&[&["scheme", "lint", "slack", "--json"], &sample[..]].concat());
+    assert_eq!((code, &json(&out)["signed"][0]), (0, &"v0:15:a=1\\n".into()));
+}
+
+#[test]
 fn a_test_event_is_sent_once() {
     let receiver = Serving::listen(&["--script", "500"]);
     let (code, out, _) = run(&[

@@ -1,6 +1,7 @@
 //! One file for each subcommand.
 
 mod demo;
+mod explain;
 mod keygen;
 mod listen;
 mod mock;
@@ -26,6 +27,8 @@ pub(crate) enum Command {
     Sign(sign::Sign),
     /// Say whether a request is authentic
     Verify(verify::Verify),
+    /// Say why a request does not verify
+    Explain(explain::Explain),
     /// Send an event as a provider does, with its retries
     Send(send::Send),
     /// Send a provider's test event, once
@@ -52,6 +55,7 @@ impl Command {
             Self::Providers(command) => command.run(),
             Self::Sign(command) => command.run(),
             Self::Verify(command) => command.run(),
+            Self::Explain(command) => command.run(),
             Self::Send(command) => command.run(),
             Self::Test(command) => command.run(),
             Self::Retry(command) => command.run(),

@@ -14,7 +14,7 @@ use hookproof_sender::{
 use serde_json::{Value, json};
 
 use crate::command::{block_on, sign::curl};
-use crate::console::{Paint, harmless, mention, say, say_json};
+use crate::console::{Paint, harmless, mention, progress, progress_ends, say, say_json};
 use crate::delivery_log::Record;
 use crate::failure::{Answer, Failure};
 use crate::input::{self, SecretSource};
@@ -38,7 +38,7 @@ pub(crate) struct Send {
     /// A value of the envelope, as NAME=VALUE
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = input::setting)]
     settings: Vec<(String, String)>,
-    /// So many events, one after the other, each with its own id
+    /// So many events, one after the other, each with its own id and the time of its own second
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     repeat: u32,
     /// Retry by the provider's table on a virtual clock, which jumps from one due time to the next
@@ -136,11 +136,14 @@ impl Send {
             None => None,
         };
         let body = self.body_file.as_ref().map(input::bytes_of).transpose()?;
-        let one = || match &body {
+        let now = wall_now();
+        // A second apart and the last one now: where a provider's body holds no id, two events of one sample and one
+        // second would be the same bytes, which is the same event to every receiver.
+        let one = |later: u32| match &body {
             Some(body) => endpoint.raw_message(event, body.clone()),
-            None => endpoint.message(event, data.as_ref(), wall_now()),
+            None => endpoint.message(event, data.as_ref(), now.saturating_sub(u64::from(later) * 1_000)),
         };
-        Ok((0..self.repeat).map(|_| one()).collect::<Result<_, Error>>()?)
+        Ok((0..self.repeat).rev().map(one).collect::<Result<_, Error>>()?)
     }
 
     fn print(&self, endpoint: &Endpoint, messages: &[Message]) -> Result<Answer, Failure> {
@@ -185,7 +188,11 @@ impl Send {
                 }
             });
         let mut tickets = Vec::new();
-        for message in messages {
+        let total = messages.len();
+        for (message, place) in messages.into_iter().zip(1..) {
+            if quiet && total > 1 {
+                progress(format_args!("event {place} of {total}"));
+            }
             for _ in 0..self.copies() {
                 tickets.push(driver.publish_message(message.clone()));
             }
@@ -194,6 +201,7 @@ impl Send {
             }
         }
         driver.run().await?;
+        progress_ends();
         if let Some(path) = &self.log {
             for record in tickets.iter().filter_map(|ticket| Record::of(&driver, *ticket)) {
                 record.append(path)?;

@@ -1,9 +1,10 @@
 //! `hookproof sign`
 
 use clap::Args;
-use hookproof::{Message, Options, Secret, Signer};
+use hookproof::{Message, Secret, Signer};
 use serde_json::json;
 
+use crate::arriving::Around;
 use crate::console::{say, say_json};
 use crate::failure::{Answer, Failure};
 use crate::input::{self, BodySource, SecretSource};
@@ -25,18 +26,8 @@ pub(crate) struct Sign {
     /// The time to sign, Unix seconds; now if nothing is said
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     timestamp: Option<i64>,
-    /// The URL that is called, which some schemes sign
-    #[arg(long)]
-    url: Option<String>,
-    /// The method, which some schemes sign
-    #[arg(long, default_value = "POST")]
-    method: String,
-    /// A header that the scheme signs, as `Name: value`
-    #[arg(long = "header", short = 'H', value_name = "HEADER", value_parser = input::header)]
-    headers: Vec<(String, String)>,
-    /// A value that the scheme wants configured, as NAME=VALUE
-    #[arg(long = "config", value_name = "NAME=VALUE", value_parser = input::setting)]
-    config: Vec<(String, String)>,
+    #[command(flatten)]
+    around: Around,
     /// Print a curl command that sends the request
     #[arg(long)]
     curl: bool,
@@ -49,32 +40,34 @@ impl Sign {
     pub(crate) fn run(self) -> Result<Answer, Failure> {
         let scheme = input::scheme(&self.provider)?;
         let body = self.body.read()?;
-        let options = options(&self.config)?;
+        let around = self.around;
+        let options = around.options()?;
         let secret = Secret::new(self.secret.read()?.reveal())?;
         let signer = Signer::with_options(scheme, secret, options)?;
-        let mut message =
-            Message::new(&body, self.timestamp.unwrap_or_else(input::now)).method(&self.method).headers(&self.headers);
+        let mut message = Message::new(&body, self.timestamp.unwrap_or_else(input::now))
+            .method(&around.method)
+            .headers(&around.headers);
         if let Some(id) = &self.id {
             message = message.id(id);
         }
         if let Some(event) = &self.event {
             message = message.event_type(event);
         }
-        if let Some(url) = &self.url {
+        if let Some(url) = &around.url {
             message = message.url(url);
         }
         let signed = signer.sign(&message)?;
-        let url = signed.url.clone().or(self.url);
+        let url = signed.url.clone().or(around.url);
         if self.json {
             let headers: serde_json::Map<_, _> =
                 signed.headers.into_iter().map(|(name, value)| (name, value.into())).collect();
             say_json(&json!({ "headers": headers, "url": url, "signature": signed.signature }))?;
         } else if self.curl {
             let mut headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];
-            headers.retain(|(name, _)| !self.headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name)));
-            headers.extend(self.headers);
+            headers.retain(|(name, _)| !around.headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name)));
+            headers.extend(around.headers);
             headers.extend(signed.headers);
-            say(curl(&self.method, url.as_deref().unwrap_or("http://127.0.0.1:8000/"), &headers, &body))?;
+            say(curl(&around.method, url.as_deref().unwrap_or("http://127.0.0.1:8000/"), &headers, &body))?;
         } else {
             for (name, value) in &signed.headers {
                 say(format_args!("{name}: {value}"))?;
@@ -85,16 +78,6 @@ impl Sign {
         }
         Ok(Answer::Yes)
     }
-}
-
-/// The options that hold what a scheme wants configured.
-pub(crate) fn options(config: &[(String, String)]) -> Result<Options, Failure> {
-    let config: serde_json::Map<_, _> =
-        config.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
-    if config.is_empty() {
-        return Ok(Options::default());
-    }
-    Ok(Options::from_value(&json!({ "config": config }))?)
 }
 
 /// A command for a POSIX shell that sends exactly these bytes.
