@@ -111,7 +111,8 @@ async function serve<Req extends FastifyRequest, Rep extends FastifyReply>(
     if (answer.status === null) return own ?? "";
     reply.code(answer.status);
     for (const [name, value] of answer.headers) reply.header(name, value);
-    return answer.body;
+    // Of text Fastify would change the content type.
+    return Buffer.from(answer.body);
   } catch (error) {
     if (error instanceof ClientGone) return reply.hijack();
     throw error;

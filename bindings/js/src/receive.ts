@@ -89,11 +89,21 @@ class Reception {
 
   async follow(reception: number, first: Command, run: (claim: Claim | undefined) => Promise<number>, tell: Tell): Promise<Ended> {
     let command = first;
-    while (command.kind !== "answer") command = this.#kernel.step(reception, await this.#carryOut(command, run));
+    while (command.kind !== "answer") command = this.#next(reception, await this.#carryOut(command, run));
     const thrown = this.#thrown;
     if (thrown === undefined) return ended(command, tell, undefined, this.#storeError);
     // A lost lease is no failure of the handler: the kernel answers it.
     return thrown.error instanceof LeaseLost ? ended(command, tell, undefined, thrown.error) : ended(command, tell, thrown);
+  }
+
+  #next(reception: number, event: Event): Command {
+    try {
+      return this.#kernel.step(reception, event);
+    } catch (error) {
+      if (!(error instanceof VerificationError)) throw error;
+      // The reception went away with an engine that trapped: the sender tries again, and the claim is left to its lease.
+      return refusal(this.#kernel.verifier.provider, error.code, error.message);
+    }
   }
 
   async #carryOut(command: Exclude<Command, AnswerCommand>, run: (claim: Claim | undefined) => Promise<number>): Promise<Event> {

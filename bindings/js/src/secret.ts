@@ -42,7 +42,7 @@ const parts = new WeakMap<Secret, SecretParts>();
 export class Secret {
   /** @throws ConfigurationError `secret_missing`, `secret_malformed` or `option_invalid`. */
   constructor(value: string | Uint8Array | undefined | null, options: SecretOptions = {}) {
-    const { name, notBefore, notAfter } = options;
+    const { name, notBefore, notAfter } = Object(options) as SecretOptions;
     if (name !== undefined && typeof name !== "string") throw new ConfigurationError("option_invalid", "`name` of a secret is not text");
     for (const [word, second] of Object.entries({ notBefore, notAfter })) {
       if (second !== undefined && !Number.isSafeInteger(second)) {

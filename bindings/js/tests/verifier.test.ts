@@ -175,7 +175,7 @@ describe("what is configured", () => {
 
 test("the error unions are the core's table", async () => {
   const { codes } = await import("./codes.js");
-  const { core } = (await import(new URL("../dist/esm/engine.js", import.meta.url).href)) as typeof import("../src/engine.js");
+  const { core } = await import("./internal.js");
   const rows = JSON.parse(core().call((functions) => functions.errors())) as [string, number, boolean][];
   expect(rows.map(([name]) => name).sort()).toEqual(Object.keys(codes).sort());
   for (const [name, , configuration] of rows) expect([name, codes[name as keyof typeof codes]]).toEqual([name, configuration ? "configuration" : "verification"]);
