@@ -222,9 +222,9 @@ pub enum SecretEncoding {
 pub struct Retry {
     /// What the provider offers, its default first.
     pub strategies: Vec<Delays>,
-    /// See [`RetryPolicy::jitter`].
+    /// See [`RetryPolicy::jitter`](crate::RetryPolicy::jitter).
     pub jitter: f64,
-    /// See [`Policy::timeout`].
+    /// See [`Policy::timeout`](crate::Policy::timeout).
     pub timeout: Span,
 }
 
