@@ -32,7 +32,7 @@ demo: build ## the reference sender against Flask, Express and a Worker (PLAIN=1
 
 STEPS := rust-format rust-lint rust-test rust-pure rust-licences \
 	python-lint python-types python-test js-types js-test \
-	conformance http-test interop-test stores-test readme-test packaging-test torture-short
+	conformance http-test interop-test store-test readme-test packaging-test torture-short
 test: build .build/services .build/npm-stores ## everything that must hold before a change lands
 	@make/gate.py $(STEPS)
 
@@ -67,11 +67,6 @@ build: .build/python .build/node .build/wasm .build/js .build/cli ## the engines
 .build/services: make/packages
 	@mkdir -p .build
 	$(STEP) "redis and postgres" make/packages redis-server=redis-server initdb=postgresql
-	@touch $@
-
-# clients and a Node with node:sqlite, apart from the workspace: a `node` among its programs would become everybody's
-.build/stores-js: .build/npm tests/stores/js/package.json tests/stores/js/package-lock.json
-	$(STEP) "clients for store tests" npm ci --prefix tests/stores/js
 	@touch $@
 
 # --- the engines, the packages, the program ---------------------------------------------------------------------------
@@ -125,8 +120,6 @@ conformance: build ## every vector in Rust, Python, Node (native, wasm) and work
 	python tests/conformance/compare.py
 http-test: build
 	pytest -q tests/http
-stores-test: build .build/services .build/stores-js ## the store contract in JavaScript; the other languages play it in their own tests
-	cd tests/stores/js && npm test
 interop-test: build .build/interop ## the documents' samples and the providers' own packages, in both directions
 	pytest -q tests/interop
 readme-test: build
@@ -134,13 +127,18 @@ readme-test: build
 packaging-test: build
 	pytest -q tests/packaging
 
+torture-short: build .build/services .build/npm-stores
+	python tests/torture/torture.py --short
+
 # --- more -------------------------------------------------------------------------------------------------------------
 
-.PHONY: lint format docs deny wheel clean
+.PHONY: lint format torture docs deny wheel clean
 lint: rust-format rust-lint python-lint python-types js-types ## format, clippy, ruff, mypy --strict, tsc --strict
 format: .build/venv ## rewrites the sources in the common format
 	cargo fmt --all
 	ruff format . && ruff check --fix .
+torture: build .build/services .build/npm-stores ## processes that die, stop and fail on each store, 2,000 events, 8 copies of each (SEED=n repeats a run)
+	python tests/torture/torture.py $(if $(SEED),--seed $(SEED))
 docs: .build/cli ## writes what is derived in the documentation
 	python tests/readme/derived.py
 deny: ## licences, bans and advisories with cargo-deny, if it is installed (cargo install cargo-deny)

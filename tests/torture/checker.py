@@ -121,7 +121,7 @@ def exclusive(own: list[Line], verdict: Verdict, lease_ms: float) -> None:
 
 
 def mine(line: Line, holder: Line) -> bool:
-    return line["token"] == holder["token"]
+    return bool(line["token"] == holder["token"])
 
 
 def fences(own: list[Line], verdict: Verdict) -> None:

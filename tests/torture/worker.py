@@ -33,7 +33,9 @@ class Nemesis:
 
     def __init__(self, config: dict[str, Any], journal: Journal) -> None:
         self._chance = random.Random(f"{config['seed']} {config['instance']}")
-        self._kill, self._pause, self._fail = config["kill"], config["pause"], config["fail"]
+        self._kill: float = config["kill"]
+        self._pause: float = config["pause"]
+        self._fail: float = config["fail"]
         self._journal = journal
 
     def at(self, place: str, key: bytes, pauses: bool = False) -> None:
@@ -84,6 +86,9 @@ class Watched:
 
     def extend(self, key: bytes, token: bytes, lease_ms: int) -> Any:
         return self._step("extend", key, token, lease_ms)
+
+    def forget(self, key: bytes) -> Any:
+        return self._store.forget(key)
 
     def _step(self, step: str, key: bytes, token: bytes, *given: Any) -> Any:
         began = now_ms()
