@@ -1,6 +1,8 @@
 //! Plays every vector against the core and prints one answer per line: see `tests/conformance/README.md`.
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 
+#[cfg(test)]
+mod mutations;
 mod record;
 
 use std::path::Path;
