@@ -114,8 +114,9 @@ js-types: .build/js
 	$(NPM) typecheck
 js-test: .build/js
 	$(NPM) test
-store-test: .build/npm-stores .build/js .build/services # with the Node that tests/stores/js brings: node:sqlite needs 22
+store-test: .build/npm-stores .build/js .build/python .build/services # with the Node that tests/stores/js brings: node:sqlite needs 22
 	cd tests/stores/js && PATH="$$PWD/node_modules/.bin:$$PATH" node --test --test-reporter=spec *.test.mjs
+	pytest -q tests/stores
 conformance: build ## every vector in Rust, Python, Node (native, wasm) and workerd
 	python tests/conformance/compare.py
 http-test: build
