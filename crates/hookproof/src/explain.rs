@@ -46,6 +46,9 @@ pub struct Explanation {
     pub steps: Vec<String>,
 }
 
+/// A cause, what to change, and the bytes as they would be without it; `None` where it does not apply.
+type Variant<'a> = (&'static str, &'static str, Option<Cow<'a, [u8]>>);
+
 impl Verifier {
     /// Why this request does not verify; `None` if it does, or if the error already says it all.
     ///
@@ -96,7 +99,7 @@ impl Inner {
         let body = request.body;
         let text = core::str::from_utf8(body).ok();
         let spelled = |item: &str, name: &str, lines: bool| text.and_then(|text| respelled(text, item, name, lines));
-        let variants: [(&'static str, &'static str, Option<Cow<'_, [u8]>>); 9] = [
+        let variants: [Variant<'_>; 9] = [
             ("body_reserialized", PARSED, spelled(",", ":", false)),
             ("body_reserialized", PARSED, spelled(", ", ": ", false)),
             ("body_reserialized", PARSED, spelled(",", ": ", true)),
@@ -150,28 +153,32 @@ impl Inner {
             let bare = rule.key.strip.iter().find_map(|prefix| given.strip_prefix(prefix.as_bytes())).unwrap_or(given);
             let unquoted = given.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
             // As a key, each of these stands for itself: the scheme's own decoding must not run over it again.
-            let variants: [(&'static str, &'static str, Option<Vec<u8>>); 5] = [
-                ("secret_quoted", "leave out the quotes around the secret", unquoted.map(<[u8]>::to_vec)),
+            let variants: [Variant<'_>; 5] = [
+                ("secret_quoted", "leave out the quotes around the secret", unquoted.map(Cow::Borrowed)),
                 (
                     "secret_encoding",
                     "this sender uses the secret's text as the key: write a scheme with `encoding = \"utf8\"`",
-                    Some(given.to_vec()),
+                    Some(Cow::Borrowed(given)),
                 ),
                 (
                     "secret_encoding",
                     "this sender uses the secret's text without its prefix as the key",
-                    Some(bare.to_vec()),
+                    Some(Cow::Borrowed(bare)),
                 ),
                 (
                     "secret_encoding",
                     "this sender decodes the secret from base64 first",
-                    Encoding::Base64Lenient.decode(bare),
+                    Encoding::Base64Lenient.decode(bare).map(Cow::Owned),
                 ),
-                ("secret_encoding", "this sender decodes the secret from hex first", Encoding::Hex.decode(bare)),
+                (
+                    "secret_encoding",
+                    "this sender decodes the secret from hex first",
+                    Encoding::Hex.decode(bare).map(Cow::Owned),
+                ),
             ];
             for (cause, fix, key) in variants {
-                let Some(scheme) = key.as_deref().and_then(|_| self.with_plain_key()) else { continue };
                 let Some(secret) = key.and_then(|key| Secret::new(key).ok()) else { continue };
+                let scheme = self.with_plain_key()?;
                 let options = Options { explain_failures: false, ..self.options.clone() };
                 let verifier = Verifier::with_options(scheme, secret, options);
                 if verifier.is_ok_and(|verifier| verifier.prove(request, now).is_ok()) {
