@@ -1,5 +1,4 @@
 //! The README's error table is the core's.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail loudly")]
 
 use hookproof::ErrorKind;
 
