@@ -2,7 +2,8 @@
 """make/gate.py STEP...: runs `make STEP` for each step, adds up what the test runners counted, closes with the sum.
 
 Every step runs, so that one run shows everything that is wrong. A step fails if its command fails, and also if a
-runner skipped a test: what was not run has shown nothing. A step whose command prints no count is one check.
+runner skipped a test: what was not run has shown nothing. A step whose command prints no count is one check;
+a step without a command is none, and fails.
 """
 
 from __future__ import annotations
@@ -23,11 +24,14 @@ class Count:
     passed: int = 0
     failed: int = 0
     skipped: int = 0
+    nothing: bool = False
 
     def add(self, line: str) -> None:
         """Counts a closing line of cargo test, pytest, vitest, node's test runner or the comparison."""
         line = COLOUR.sub("", line).strip()
-        if line.startswith("test result: "):
+        if re.match(r"make(\[\d+\])?: (Nothing to be done for|.* is up to date)", line):
+            self.nothing = True
+        elif line.startswith("test result: "):
             self._words(line, passed="passed", failed="failed", skipped="ignored")
         elif re.match(r"(=+ )?\d+ (passed|failed|error|skipped|xfailed).* in [\d.]+s", line):
             self._words(line, passed="passed", failed="failed|errors?", skipped="skipped|deselected|xfailed|xpassed")
@@ -92,6 +96,9 @@ def run(step: str) -> Result:
     elif count.skipped:
         problem = f"{count.skipped} skipped"
         count.failed = count.skipped
+    elif count.nothing:
+        problem = "the target does nothing"
+        count.failed = 1
     elif count.empty:
         count.passed = 1
     return Result(step, count, problem, time.monotonic() - started)

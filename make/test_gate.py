@@ -34,3 +34,10 @@ def test_closing_lines_are_counted(line: str, counted: tuple[int, int, int]) -> 
     count = Count()
     count.add(line)
     assert (count.passed, count.failed, count.skipped) == counted
+
+
+@pytest.mark.parametrize("line", ["make[1]: Nothing to be done for 'torture-short'.", "make: 'x' is up to date."])
+def test_a_step_without_a_command_is_noticed(line: str) -> None:
+    count = Count()
+    count.add(line)
+    assert count.nothing
