@@ -106,8 +106,7 @@ def exclusive(own: list[Line], verdict: Verdict, lease_ms: float) -> None:
     claims = [line for line in own if line["what"] == "claim" and line["answer"] == "claimed"]
     for holder in claims:
         ends = min(
-            (line["began"] for line in own if line["what"] in ("complete", "release") and mine(line, holder)),
-            default=float("inf"),
+            (line["at"] for line in own if line["what"] == "settling" and mine(line, holder)), default=float("inf")
         )
         leases = [line for line in own if line["what"] == "extend" and line["answer"] == "held" and mine(line, holder)]
         for lease in [holder, *leases]:

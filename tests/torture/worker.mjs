@@ -75,6 +75,8 @@ class Watched {
   }
   async step(step, key, token, ...given) {
     const began = nowMs();
+    // Said before: a process that is killed in the middle may have given the claim up.
+    if (step === "complete" || step === "release") write("settling", { key: hex(key), token: hex(token) });
     const answer = await this.store[step](key, token, ...given);
     const kind = step === "claim" ? answer.kind : answer ? "held" : "lost";
     write(step, { began, key: hex(key), token: hex(token), answer: kind, value: answer.fence ?? answer.remainingMs ?? null });

@@ -92,6 +92,9 @@ class Watched:
 
     def _step(self, step: str, key: bytes, token: bytes, *given: Any) -> Any:
         began = now_ms()
+        if step in ("complete", "release"):
+            # Said before: a process that is killed in the middle may have given the claim up.
+            self._journal.write("settling", key=key.hex(), token=token.hex())
         answer = getattr(self._store, step)(key, token, *given)
         if step == "claim":
             kind, value = answer

@@ -2,7 +2,7 @@
 
 use hookproof::store::lua;
 use redis::aio::ConnectionLike;
-use redis::{Cmd, ErrorKind, FromRedisValue, ServerErrorKind};
+use redis::{Cmd, ErrorKind, FromRedisValue, ServerErrorKind, Value};
 
 use crate::{AsyncStore, ClaimAnswer, Scope, StoreError, Token, unavailable};
 
@@ -43,12 +43,11 @@ impl<C: ConnectionLike + Clone + Send + Sync> AsyncStore for RedisStore<C> {
         body_hash: &[u8; 32],
         lease_ms: u64,
     ) -> Result<ClaimAnswer, StoreError> {
-        let (kind, value): (u8, redis::Value) =
-            self.run(key, &["claim", &hex(&token.0), &lease_ms.to_string(), &hex(body_hash)]).await?;
-        match kind {
-            1 => Ok(ClaimAnswer::Claimed { fence: number(value)? }),
-            2 => Ok(ClaimAnswer::Done { body_hash: digest(value)? }),
-            _ => Ok(ClaimAnswer::InFlight { remaining_ms: number(value)? }),
+        let lease_ms = lease_ms.to_string();
+        match self.run(key, &["claim", &hex(&token.0), &lease_ms, &hex(body_hash)]).await? {
+            Value::Int(fence @ 1..) => Ok(ClaimAnswer::Claimed { fence: fence.unsigned_abs() }),
+            Value::Int(remaining) => Ok(ClaimAnswer::InFlight { remaining_ms: remaining.unsigned_abs() }),
+            text => Ok(ClaimAnswer::Done { body_hash: digest(text)? }),
         }
     }
 
@@ -91,11 +90,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn number(value: redis::Value) -> Result<u64, StoreError> {
-    redis::from_redis_value(value).map_err(unavailable)
-}
-
-fn digest(value: redis::Value) -> Result<[u8; 32], StoreError> {
+fn digest(value: Value) -> Result<[u8; 32], StoreError> {
     let text: String = redis::from_redis_value(value).map_err(unavailable)?;
     let mut bytes = [0; 32];
     let pairs = text.as_bytes().chunks(2).map(|pair| core::str::from_utf8(pair).ok());

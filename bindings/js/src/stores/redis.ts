@@ -46,15 +46,12 @@ export class RedisStore implements Store {
   }
 
   async claim(key: Uint8Array, token: Uint8Array, bodyHash: Uint8Array, leaseMs: number): Promise<ClaimAnswer> {
-    const [kind, value] = (await this.#step(key, "claim", toHex(token), String(leaseMs), toHex(bodyHash))) as [unknown, unknown];
-    switch (Number(kind)) {
-      case 1:
-        return { kind: "claimed", fence: Number(value) };
-      case 2:
-        return { kind: "done", bodyHash: fromHex(String(value)) };
-      default:
-        return { kind: "in_flight", remainingMs: Number(value) };
-    }
+    const reply = await this.#step(key, "claim", toHex(token), String(leaseMs), toHex(bodyHash));
+    // By its length, since ioredis can be told to answer numbers as texts.
+    const said = String(reply);
+    if (said.length === 64) return { kind: "done", bodyHash: fromHex(said) };
+    const number = Number(said);
+    return number > 0 ? { kind: "claimed", fence: number } : { kind: "in_flight", remainingMs: -number };
   }
 
   async complete(key: Uint8Array, token: Uint8Array, retentionMs: number): Promise<boolean> {

@@ -132,10 +132,7 @@ def _name(scope: str, key: bytes) -> str:
     return f"hookproof:{scope}:{key.hex()}"
 
 
-def _answer(reply: list[Any]) -> ClaimAnswer:
-    kind, value = reply
-    if kind == 1:
-        return "claimed", value
-    if kind == 2:
-        return "done", bytes.fromhex(value if isinstance(value, str) else value.decode())
-    return "in_flight", value
+def _answer(reply: int | str | bytes) -> ClaimAnswer:
+    if isinstance(reply, int):
+        return ("claimed", reply) if reply > 0 else ("in_flight", -reply)
+    return "done", bytes.fromhex(reply if isinstance(reply, str) else reply.decode())

@@ -4,73 +4,64 @@
 --   D token(32) body hash(64) fence                      done, until the key expires
 --   F token(32) fence                                    free again; kept so that the fence rises
 local REMEMBER = 86400000
-local operation, token = ARGV[1], ARGV[2]
-local record = redis.call('GET', KEYS[1])
-local state = record and string.sub(record, 1, 1)
-local holder = record and string.sub(record, 2, 33)
+local call, key, operation, token = redis.call, KEYS[1], ARGV[1], ARGV[2]
+local record = call('GET', key)
+local state, holder
+if record then state, holder = string.sub(record, 1, 1), string.sub(record, 2, 33) end
 
-local function now()
-  local time = redis.call('TIME')
-  return time[1] * 1000 + math.floor(time[2] / 1000)
-end
-
-local function put(value, ms)
-  redis.call('SET', KEYS[1], value, 'PX', string.format('%.0f', ms))
-end
-
-local function claimed(body, ends, lease, fence)
-  -- Outlives its lease, so that a late worker whom nobody has replaced can still settle.
-  put('C' .. token .. body .. string.format('%014.0f', ends) .. fence, lease + REMEMBER)
-end
-
+-- A claim outlives its lease, so that a late worker whom nobody has replaced can still settle.
 if operation == 'claim' then
+  if state == 'D' then return string.sub(record, 34, 97) end
   local lease, body = tonumber(ARGV[3]), ARGV[4]
-  if state == 'D' then return {2, string.sub(record, 34, 97)} end
-  local time = now()
-  local fence = 0
+  local clock = call('TIME')
+  local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+  local fence = now
   if state == 'C' then
     fence = tonumber(string.sub(record, 112))
     if holder == token then
-      claimed(string.sub(record, 34, 97), time + lease, lease, string.sub(record, 112))
-      return {1, fence}
+      body = string.sub(record, 34, 97)
+    else
+      local remaining = tonumber(string.sub(record, 98, 111)) - now
+      if remaining > 0 then return -remaining end
+      fence = math.max(fence + 1, now)
     end
-    local remaining = tonumber(string.sub(record, 98, 111)) - time
-    if remaining > 0 then return {0, remaining} end
   elseif state == 'F' then
-    fence = tonumber(string.sub(record, 34))
+    fence = math.max(tonumber(string.sub(record, 34)) + 1, now)
   end
-  fence = math.max(fence + 1, time)
-  claimed(body, time + lease, lease, string.format('%.0f', fence))
-  return {1, fence}
+  call('SET', key, 'C' .. token .. body .. string.format('%014.0f', now + lease) .. fence, 'PX', lease + REMEMBER)
+  return fence
 end
 
 if operation == 'forget' then
   if state ~= 'D' then return 0 end
-  put('F' .. holder .. string.sub(record, 98), REMEMBER)
+  call('SET', key, 'F' .. holder .. string.sub(record, 98), 'PX', REMEMBER)
   return 1
 end
 
 if holder ~= token then return 0 end
 
 if operation == 'complete' then
-  if state == 'C' then
-    put('D' .. token .. string.sub(record, 34, 97) .. string.sub(record, 112), tonumber(ARGV[3]))
-  end
-  -- Done by this very token: the answer to the first try was lost.
   if state == 'F' then return 0 end
+  -- Done by this very token: the answer to the first try was lost.
+  if state == 'C' then
+    call('SET', key, 'D' .. token .. string.sub(record, 34, 97) .. string.sub(record, 112), 'PX', ARGV[3])
+  end
   return 1
 end
 
 if operation == 'release' then
-  if state == 'C' then put('F' .. token .. string.sub(record, 112), REMEMBER) end
   if state == 'D' then return 0 end
+  if state == 'C' then call('SET', key, 'F' .. token .. string.sub(record, 112), 'PX', REMEMBER) end
   return 1
 end
 
 if operation == 'extend' then
   if state ~= 'C' then return 0 end
   local lease = tonumber(ARGV[3])
-  claimed(string.sub(record, 34, 97), now() + lease, lease, string.sub(record, 112))
+  local clock = call('TIME')
+  local ends = clock[1] * 1000 + math.floor(clock[2] / 1000) + lease
+  local renewed = string.sub(record, 1, 97) .. string.format('%014.0f', ends) .. string.sub(record, 112)
+  call('SET', key, renewed, 'PX', lease + REMEMBER)
   return 1
 end
 
