@@ -13,15 +13,16 @@ def on_delivery(delivery):
     print(delivery.event_type, delivery.id, delivery.json())
 """
 
-from hookproof._engine import Delivery, MemoryStore, Outcome, Stream
+from hookproof._engine import Delivery, MemoryStore
 from hookproof._errors import ConfigurationError, LeaseLost, VerificationError
 from hookproof._scheme import Scheme, Secret
-from hookproof._verifier import Signed, Signer, Verifier
+from hookproof._verifier import Signed, Signer, Stream, Verifier
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from hookproof._claim import AsyncClaim, Claim
     from hookproof._delivery import Item
+    from hookproof._outcome import Outcome
     from hookproof._receiver import Receiver
     from hookproof.stores.sqlite import SQLiteStore
 
@@ -50,6 +51,7 @@ _LATER = {
     "AsyncClaim": "hookproof._claim",
     "Claim": "hookproof._claim",
     "Item": "hookproof._delivery",
+    "Outcome": "hookproof._outcome",
     "Receiver": "hookproof._receiver",
     "SQLiteStore": "hookproof.stores.sqlite",
 }

@@ -19,7 +19,7 @@ class Item:
 
     __slots__ = ("_text", "id", "key")
 
-    def __init__(self, id: str | None, key: bytes | None, text: str) -> None:
+    def __init__(self, key: bytes | None, id: str | None, text: str) -> None:
         self.id = id
         """The event's own id, where the provider gives one."""
         self.key = key
@@ -45,8 +45,12 @@ def parsed(text: str) -> Any:
         raise VerificationError("the body is JSON that Python does not read", "body_malformed", 400) from None
 
 
-def items(found: Iterable[tuple[str | None, bytes | None, str]]) -> list[Item]:
-    return [Item(id, key, text) for id, key, text in found]
+def items(found: Iterable[tuple[bytes | None, str | None, str]]) -> list[Item]:
+    return [Item(*parts) for parts in found]
+
+
+def shown(delivery: Delivery) -> str:
+    return f"<Delivery {delivery.provider} id={delivery.id} event_type={delivery.event_type}>"
 
 
 def message(delivery: Delivery) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import Any, ClassVar, Literal, final
 from typing_extensions import Self, disjoint_base
 
 from hookproof._delivery import Item
-from hookproof._verifier import Verifier as PublicVerifier
+from hookproof._outcome import Told
 from hookproof.stores import ClaimAnswer
 
 __all__ = [
@@ -14,10 +14,8 @@ __all__ = [
     "Delivery",
     "Kernel",
     "MemoryStore",
-    "Outcome",
     "Reception",
     "Scheme",
-    "Stream",
     "Verifier",
     "panic",
     "refuse",
@@ -29,39 +27,28 @@ OPTIONS: list[str]
 STORE_TEXTS: dict[str, str]
 
 _Secret = tuple[bytes, str | None, int | None, int | None]
+_Message = tuple[int, str | None, str | None, str, str | None, Sequence[tuple[str, str]]]
+_Request = tuple[Any, Any, str | None, str | None]
 _Command = (
     tuple[Literal["claim"], bytes, bytes, int, int]
     | tuple[Literal["run"], int, int, int]
     | tuple[Literal["complete"], int]
     | tuple[Literal["release"]]
-    | tuple[Literal["answer"], int | None, list[tuple[str, str]], str, Outcome]
+    | tuple[Literal["answer"], int | None, list[tuple[str, str]], str, Told]
 )
 
 def panic() -> None: ...
 def refuse(scheme: str, code: str, message: str) -> _Command: ...
 def sign(
-    scheme: Scheme,
-    given: _Secret,
-    json: str,
-    body: bytes,
-    timestamp: int,
-    id: str | None,
-    event_type: str | None,
-    method: str,
-    url: str | None,
-    headers: Sequence[tuple[str, str]],
+    scheme: Scheme, given: _Secret, json: str, body: bytes, parts: _Message
 ) -> tuple[list[tuple[str, str]], str | None, str]: ...
 
 @disjoint_base
 class Scheme:
-    def __new__(cls, source: str, format: str, place: str | None = None) -> Self: ...
+    def __new__(cls, source: str, format: str) -> Self: ...
     @staticmethod
     def names() -> list[str]: ...
-    @property
-    def id(self) -> str: ...
-    def facts(self) -> dict[str, str]: ...
-    def exposure(self) -> list[str]: ...
-    def handshake_methods(self) -> list[str]: ...
+    def facts(self) -> tuple[list[str], list[str], list[str]]: ...
 
 @disjoint_base
 class Verifier:
@@ -69,20 +56,8 @@ class Verifier:
     def verify(
         self, body: Any, headers: Any, *, method: str | None = None, url: str | None = None, now: int | None = None
     ) -> Delivery: ...
-    def start(self, headers: Any, *, method: str | None = None, url: str | None = None) -> Stream: ...
-    @property
-    def max_body(self) -> int: ...
-    @property
-    def tolerance(self) -> int: ...
-    @property
-    def header_names(self) -> list[str]: ...
-    @property
-    def warnings(self) -> list[str]: ...
-
-@final
-class Stream:
-    def update(self, chunk: Any) -> None: ...
-    def finish(self, *, now: int | None = None) -> Delivery: ...
+    def check(self, headers: Any, method: str | None, url: str | None) -> None: ...
+    def facts(self) -> tuple[int, int, list[str], list[str]]: ...
 
 @final
 class Delivery:
@@ -109,34 +84,14 @@ class Delivery:
 class Kernel:
     def __new__(cls, verifier: Verifier, deduplicates: bool) -> Self: ...
     @property
-    def verifier(self) -> PublicVerifier: ...
-    @property
-    def retention(self) -> int: ...
-    @property
     def warnings(self) -> list[str]: ...
     def begin(
-        self, body: Any, headers: Any, method: str | None, url: str | None, now: int, scope: str, token: bytes
+        self, request: _Request, now: int, scope: str, token: bytes
     ) -> tuple[_Command, Delivery | None, Reception | None]: ...
 
 @final
 class Reception:
-    def step(self, event: str, value: Any = None) -> _Command: ...
-
-@final
-class Outcome:
-    kind: Literal[
-        "accepted", "duplicate", "in_flight", "refused", "failed", "lost_lease", "complete_failed", "handshake"
-    ]
-    status: int
-    scheme: str
-    code: str | None
-    message: str | None
-    id: str | None
-    event_type: str | None
-    key_prefix: str | None
-    secret_name: str | None
-    fence: int
-    duration_ms: float
+    def step(self, word: str, value: Any = None) -> _Command: ...
 
 @final
 class MemoryStore:
@@ -144,8 +99,6 @@ class MemoryStore:
     def __new__(cls, capacity: int = ..., *, scope: str = ...) -> Self: ...
     @property
     def scope(self) -> str: ...
-    @property
-    def evictions(self) -> int: ...
     def claim(self, key: bytes, token: bytes, body_hash: bytes, lease_ms: int) -> ClaimAnswer: ...
     def complete(self, key: bytes, token: bytes, retention_ms: int) -> bool: ...
     def release(self, key: bytes, token: bytes) -> bool: ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hookproof._errors import VerificationError
+from hookproof._input import too_large
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,7 +86,3 @@ NO_END = (
 def has_no_end(environ: Mapping[str, Any]) -> bool:
     """Whether the body comes in chunks, and the server does not say where they end."""
     return bool(environ.get("HTTP_TRANSFER_ENCODING")) and not environ.get("wsgi.input_terminated")
-
-
-def too_large(limit: int) -> VerificationError:
-    return VerificationError(f"the body is over the limit of {limit} bytes", "body_too_large", 413)

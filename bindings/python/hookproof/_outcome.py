@@ -6,9 +6,63 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable
-    from typing import Any, Final
+    from typing import Any, Final, Literal
 
-    from hookproof._engine import Outcome
+    Kind = Literal[
+        "accepted", "duplicate", "in_flight", "refused", "failed", "lost_lease", "complete_failed", "handshake"
+    ]
+    Told = tuple[tuple[Kind, int, str, str | None, str | None], str | None, str | None, str | None, str | None, int]
+
+
+class Outcome:
+    """What happened to one request. Holds neither a secret nor a body, so it may be logged and sent anywhere."""
+
+    __slots__ = (
+        "code",
+        "duration_ms",
+        "event_type",
+        "fence",
+        "id",
+        "key_prefix",
+        "kind",
+        "message",
+        "scheme",
+        "secret_name",
+        "status",
+    )
+
+    kind: Kind
+    """accepted, duplicate, in_flight, refused, failed, lost_lease, complete_failed or handshake."""
+    status: int
+    """The HTTP status of the answer."""
+    scheme: str
+    code: str | None
+    """Why it was refused: a code of `VerificationError`."""
+    message: str | None
+    """The same in words, for the developer."""
+    id: str | None
+    """The sender's delivery id, signed or not."""
+    event_type: str | None
+    key_prefix: str | None
+    """The first 8 hex digits of the dedup key, enough to find it in a store."""
+    secret_name: str | None
+    """The name of the secret that matched: when the old one is no longer seen, it may go."""
+    fence: int
+    """The claim's fence; 0 without a claim."""
+    duration_ms: float
+    """From the request to the answer, the handler included."""
+
+    def __init__(self, told: Told, duration_ms: float) -> None:
+        verdict, self.id, self.event_type, self.key_prefix, self.secret_name, self.fence = told
+        self.kind, self.status, self.scheme, self.code, self.message = verdict
+        self.duration_ms = duration_ms
+
+    def __repr__(self) -> str:
+        facts = ((name, getattr(self, name)) for name in self.__slots__)
+        return f"Outcome({', '.join(f'{name}={value!r}' for name, value in facts if value is not None)})"
+
+
+Outcome.__module__ = "hookproof"
 
 _INFO, _WARNING, _ERROR = 20, 30, 40
 

@@ -8,7 +8,7 @@ from time import time
 from hookproof._engine import Kernel
 from hookproof._errors import ConfigurationError, VerificationError
 from hookproof._outcome import logger, meter
-from hookproof._scheme import Scheme
+from hookproof._scheme import Scheme, engine_secrets
 from hookproof._verifier import Verifier
 
 TYPE_CHECKING = False
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Required, Unpack
 
-    from hookproof._engine import Delivery, Outcome
+    from hookproof._engine import Delivery
+    from hookproof._outcome import Outcome
     from hookproof._scheme import SchemeSource, Secrets
     from hookproof._verifier import VerifierOptions
     from hookproof.stores import AsyncStore, Store
@@ -39,6 +40,16 @@ if TYPE_CHECKING:
         clock: Callable[[], float] | None
         on_outcome: Callable[[Outcome], Any] | None
         enqueue: Callable[[Delivery], Any] | None
+
+
+class Gate:
+    """A verifier, and the receiving kernel around it."""
+
+    __slots__ = ("kernel", "verifier")
+
+    def __init__(self, verifier: Verifier, deduplicates: bool) -> None:
+        self.verifier = verifier
+        self.kernel = Kernel(verifier, deduplicates)
 
 
 # How many tenants' verifiers are kept: building one costs as much as a dozen verifications.
@@ -93,12 +104,12 @@ class Receiver:
         self.scheme = Scheme(scheme)
         self._secret = secret
         self._options = given
-        self._tenants: dict[Any, Kernel] = {}
+        self._tenants: dict[Any, Gate] = {}
         self.resolve: Resolver | None = secret if callable(secret) else None
-        self.single: Kernel | None = None
+        self.single: Gate | None = None
         if self.resolve is None:
-            self.single = self._kernel(secret)
-            for warning in self.single.warnings:
+            self.single = self._gate(secret)
+            for warning in self.single.kernel.warnings:
                 logger().warning("%s: %s", self.scheme.id, warning)
         else:
             self._try_options()
@@ -116,7 +127,7 @@ class Receiver:
     @property
     def methods(self) -> list[str]:
         """The HTTP methods that a route for this receiver takes: more than POST where it answers handshakes."""
-        return sorted({"POST", *(self.scheme.handshake_methods() if self._options.get("handshake") else ())})
+        return sorted({"POST", *(self.scheme.handshake_methods if self._options.get("handshake") else ())})
 
     @property
     def needs_async(self) -> str | None:
@@ -133,8 +144,8 @@ class Receiver:
         options: dict[str, Any] = {**self._options, "store": None, "clock": lambda: self.clock()}
         return Receiver(self.scheme, self._secret, **options, on_outcome=self.on_outcome)
 
-    def kernel(self, found: Found) -> tuple[Kernel, str]:
-        """The kernel for what the function of the request found, and the tenant."""
+    def gate(self, found: Found) -> tuple[Gate, str]:
+        """What judges a request whose secret the function of the request has found, and the tenant."""
         if found is None:
             raise VerificationError("the function for `secret` knows none for this request", "signature_mismatch", 401)
         secrets: Any
@@ -142,23 +153,22 @@ class Receiver:
             tenant, secrets = found[0], found[1]
         else:
             tenant, secrets = "", found
-        listed = secrets if isinstance(secrets, list | tuple) else (secrets,)
-        key = (tenant, *listed)
-        kernel = self._tenants.get(key)
-        if kernel is None:
-            kernel = self._kernel(list(listed))
+        key = tuple(engine_secrets(secrets))
+        gate = self._tenants.get(key)
+        if gate is None:
+            gate = self._gate(secrets)
             while len(self._tenants) >= _TENANTS:
                 self._tenants.pop(next(iter(self._tenants)), None)
-            self._tenants[key] = kernel
-        return kernel, tenant
+            self._tenants[key] = gate
+        return gate, tenant
 
-    def _kernel(self, secret: Any) -> Kernel:
-        return Kernel(Verifier(self.scheme, secret, **self._options), self.store is not None)
+    def _gate(self, secret: Any) -> Gate:
+        return Gate(Verifier(self.scheme, secret, **self._options), self.store is not None)
 
     def _try_options(self) -> None:
         """Judges the options before there is a secret: with one that fits most schemes, and that nobody can know."""
         try:
-            self._kernel(os.urandom(32).hex())
+            self._gate(os.urandom(32).hex())
         except ConfigurationError as error:
             if not error.code.startswith("secret_"):
                 raise

@@ -13,7 +13,7 @@ from time import perf_counter, sleep
 from hookproof import _engine
 from hookproof._claim import AsyncClaim, Claim
 from hookproof._errors import ConfigurationError, LeaseLost, VerificationError
-from hookproof._outcome import log, logger
+from hookproof._outcome import Outcome, log, logger
 from hookproof._receiver import is_async
 from hookproof._renewal import Renewal, scheduler
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
     from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
-    from hookproof._engine import Delivery, Outcome
+    from hookproof._engine import Delivery
     from hookproof._receiver import Receiver
 
     Response = TypeVar("Response")
@@ -83,18 +83,17 @@ def _way(
     reception: Any = None
     try:
         if receiver.single is not None:
-            kernel, tenant = receiver.single, ""
+            gate, tenant = receiver.single, ""
         else:
-            kernel, tenant = receiver.kernel((yield "user", receiver.resolve, (incoming.original,)))  # type: ignore[misc]
-        body = yield "user", incoming.read, (kernel.verifier.max_body,)
+            gate, tenant = receiver.gate((yield "user", receiver.resolve, (incoming.original,)))  # type: ignore[misc]
+        body = yield "user", incoming.read, (gate.verifier.max_body,)
         scope = getattr(store, "scope", "")
         if tenant:
             # Scopes are printable: no scope ends like another one and its tenant.
             scope = f"{scope}\n{tenant}"
         now = int(receiver.clock())
-        command, delivery, reception = kernel.begin(
-            body, incoming.headers, incoming.method, incoming.url, now, scope, token
-        )
+        request = body, incoming.headers, incoming.method, incoming.url
+        command, delivery, reception = gate.kernel.begin(request, now, scope, token)
     except VerificationError as error:
         command = _engine.refuse(receiver.scheme.id, error.code, str(error))
     except ConfigurationError as error:
@@ -128,20 +127,19 @@ def _way(
             elif command[0] == "complete":
                 if command[1]:
                     yield "sleep", sleep, (command[1] / 1000,)
-                event, value = "settled", claim.completed
-                if not value:
-                    value = yield "store", store.complete, (key, token, retention_ms)
+                held = claim.completed
+                if not held:
+                    held = yield "store", store.complete, (key, token, retention_ms)
+                event = "held" if held else "lost"
             else:
-                event = "settled"
-                value = yield "store", store.release, (key, token)
+                event = "held" if (yield "store", store.release, (key, token)) else "lost"
             command = reception.step(event, value)
         except Exception as error:
             logger().warning("%s: the store failed to %s: %r", receiver.scheme.id, command[0], error)
             command = reception.step("store_failed")
 
-    _, status, headers, text, outcome = command
-    outcome.duration_ms = (perf_counter() - started) * 1000
-    yield from _report(receiver, outcome)
+    _, status, headers, text, told = command
+    yield from _report(receiver, Outcome(told, (perf_counter() - started) * 1000))
     if isinstance(response, Raised) and not isinstance(response.error, LeaseLost):
         return response
     return response if status is None else Answer(status, headers, text)

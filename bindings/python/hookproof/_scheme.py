@@ -53,32 +53,50 @@ class Scheme(_engine.Scheme):
                 text = file.read()
         except UnicodeDecodeError:
             raise ConfigurationError(f"{place}: the file is not UTF-8", "scheme_invalid") from None
-        return super().__new__(cls, text, "json" if place.endswith(".json") else "toml", place)
+        try:
+            return super().__new__(cls, text, "json" if place.endswith(".json") else "toml")
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{place}: {error}", error.code) from None
+
+    @property
+    def id(self) -> str:
+        """The id: part of every dedup key."""
+        return self.facts()[0][0]
 
     @property
     def title(self) -> str:
         """The provider's name."""
-        return self.facts()["title"]
+        return self.facts()[0][1]
 
     @property
     def docs(self) -> str:
         """Where the format comes from: a URL, or a document's name."""
-        return self.facts()["docs"]
+        return self.facts()[0][2]
 
     @property
     def note(self) -> str:
         """One sentence that a user should know; may be empty."""
-        return self.facts()["note"]
+        return self.facts()[0][3]
 
     @property
     def evidence(self) -> str:
         """Where its vectors come from: `published`, `third-party`, `computed`, `none`."""
-        return self.facts()["evidence"]
+        return self.facts()[0][4]
 
     @property
     def coverage(self) -> str:
         """What the signature covers: `body`, `partial` or `none`."""
-        return self.facts()["coverage"]
+        return self.facts()[0][5]
+
+    @property
+    def exposure(self) -> list[str]:
+        """What somebody who captured one request could still change, one sentence each."""
+        return self.facts()[1]
+
+    @property
+    def handshake_methods(self) -> list[str]:
+        """The HTTP methods with which the provider asks an endpoint to prove itself."""
+        return self.facts()[2]
 
     def __repr__(self) -> str:
         return f"Scheme({self.id!r})"

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hookproof import _asgi_scope
-from hookproof._environ import too_large
 from hookproof._errors import VerificationError
 from hookproof._handler import check_framework
+from hookproof._input import too_large
 from hookproof._reception import Answer, Incoming, answer_async
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from __future__ import annotations
 from functools import wraps
 from typing import TYPE_CHECKING, Any, overload
 
-from hookproof._environ import too_large
 from hookproof._errors import VerificationError
 from hookproof._handler import Handler
+from hookproof._input import too_large
 from hookproof._reception import Answer, Incoming, answer
 
 if TYPE_CHECKING:

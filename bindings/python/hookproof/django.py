@@ -22,6 +22,7 @@ from django.views import View
 from hookproof import _environ
 from hookproof._errors import ConfigurationError, VerificationError
 from hookproof._handler import Handler
+from hookproof._input import too_large
 from hookproof._reception import Answer, Incoming, answer, answer_async
 
 if TYPE_CHECKING:
@@ -178,7 +179,7 @@ def _read(request: HttpRequest, limit: int) -> bytes:
     """The body as it came, whatever ran before; the request keeps it for whatever runs afterwards."""
     announced = _environ.content_length(request.META)
     if announced is not None and announced > limit:
-        raise _environ.too_large(limit)
+        raise too_large(limit)
     try:
         # Django's own limit, `DATA_UPLOAD_MAX_MEMORY_SIZE`, is about forms and lower than some providers' bodies.
         if hasattr(request, "_body") or getattr(request, "_read_started", False):
@@ -195,9 +196,9 @@ def _read(request: HttpRequest, limit: int) -> bytes:
     except UnreadablePostError:
         raise VerificationError("the raw body broke off: the client went away", "body_not_raw", 500) from None
     except RequestDataTooBig:
-        raise _environ.too_large(limit) from None
+        raise too_large(limit) from None
     if len(body) > limit:
-        raise _environ.too_large(limit)
+        raise too_large(limit)
     if announced is None and request.META.get("HTTP_TRANSFER_ENCODING") and "wsgi.input" in request.META:
         raise VerificationError(
             "the raw body cannot be read: it came in chunks, which Django does not read under WSGI. Let a proxy buffer "

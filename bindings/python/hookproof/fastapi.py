@@ -18,9 +18,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 
 from hookproof import _asgi_scope
-from hookproof._environ import too_large
 from hookproof._errors import VerificationError
 from hookproof._handler import Handler, check_framework
+from hookproof._input import too_large
 from hookproof._reception import Answer, Incoming, answer_async
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from hookproof import _environ
 from hookproof._errors import ConfigurationError, VerificationError
 from hookproof._handler import Handler, never_runs
+from hookproof._input import too_large
 from hookproof._reception import Answer, Incoming, answer
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def _read(limit: int) -> bytes:
     try:
         body = request.get_data(cache=True)
     except RequestEntityTooLarge:
-        raise _environ.too_large(limit) from None
+        raise too_large(limit) from None
     except ClientDisconnected:
         body = b""
     if announced is None and _environ.has_no_end(request.environ):

@@ -1,6 +1,7 @@
 use std::borrow::Cow;
 
 use hookproof::{Delivery as Core, Proof, Verifier};
+use pyo3::call::PyCallArgs;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -9,20 +10,15 @@ use crate::{guarded, raised};
 /// Proof that a request is authentic and fresh. Only a verifier makes one.
 #[pyclass(frozen, module = "hookproof")]
 pub(crate) struct Delivery {
-    verifier: Verifier,
-    proof: Proof<'static>,
-    body: Py<PyBytes>,
+    pub(crate) verifier: Verifier,
+    pub(crate) proof: Proof<'static>,
+    #[pyo3(get)]
+    pub(crate) timestamp: Option<i64>,
+    #[pyo3(get)]
+    pub(crate) body: Py<PyBytes>,
 }
 
-/// A key, and an event of a batch: its id, its key, its JSON text.
-type Key = [u8; 32];
-type Item = (Option<String>, Option<Key>, String);
-
 impl Delivery {
-    pub(crate) fn new(verifier: Verifier, proof: Proof<'static>, body: Bound<'_, PyBytes>) -> Self {
-        Self { verifier, proof, body: body.unbind() }
-    }
-
     /// The core's own delivery, which borrows the body.
     pub(crate) fn core<'a>(&'a self, py: Python<'a>) -> Core<'a> {
         self.verifier.deliver(self.proof.clone(), self.body.as_bytes(py))
@@ -47,27 +43,17 @@ impl Delivery {
     }
 
     #[getter]
-    fn timestamp(&self) -> Option<i64> {
-        self.proof.timestamp()
-    }
-
-    #[getter]
     fn secret_name(&self, py: Python<'_>) -> Option<String> {
         self.core(py).secret_name().map(str::to_owned)
     }
 
     #[getter]
-    fn body(&self, py: Python<'_>) -> Py<PyBytes> {
-        self.body.clone_ref(py)
-    }
-
-    #[getter]
-    fn signed<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
-        self.core(py).signed().map(|signed| PyBytes::new(py, signed))
+    fn signed(&self, py: Python<'_>) -> Option<Vec<u8>> {
+        self.core(py).signed().map(<[u8]>::to_vec)
     }
 
     #[pyo3(signature = (scope = ""))]
-    fn key(&self, py: Python<'_>, scope: &str) -> PyResult<Option<Key>> {
+    fn key(&self, py: Python<'_>, scope: &str) -> PyResult<Option<[u8; 32]>> {
         guarded(|| Ok(self.core(py).key(scope).map(|key| key.0)))
     }
 
@@ -80,27 +66,20 @@ impl Delivery {
     #[pyo3(signature = (scope = ""))]
     fn items<'py>(&self, py: Python<'py>, scope: &str) -> PyResult<Bound<'py, PyAny>> {
         let items = guarded(|| self.core(py).items(scope).map_err(raised))?;
-        let items: Vec<Item> =
-            items.into_iter().map(|item| (item.id.clone(), item.key().map(|key| key.0), item.json)).collect();
-        in_python(py, "items", (items,))
+        let parts = items.into_iter().map(|item| (item.key().map(|key| key.0), item.id, item.json));
+        in_python(py, "items", (parts.collect::<Vec<_>>(),))
     }
 
     fn to_message<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         in_python(slf.py(), "message", (slf,))
     }
 
-    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        let shown = |value: Option<String>| value.unwrap_or_else(|| "None".to_owned());
-        let (id, event) = (shown(self.id(py)?), shown(self.event_type(py)?));
-        Ok(format!("<Delivery {} id={id} event_type={event}>", self.provider()))
+    fn __repr__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        in_python(slf.py(), "shown", (slf,))
     }
 }
 
 /// What is made of Python's own objects is made in Python.
-fn in_python<'py>(
-    py: Python<'py>,
-    name: &str,
-    arguments: impl pyo3::call::PyCallArgs<'py>,
-) -> PyResult<Bound<'py, PyAny>> {
-    py.import("hookproof._delivery")?.call_method1(name, arguments)
+fn in_python<'py>(py: Python<'py>, name: &str, given: impl PyCallArgs<'py>) -> PyResult<Bound<'py, PyAny>> {
+    py.import("hookproof._delivery")?.call_method1(name, given)
 }

@@ -1,42 +1,27 @@
-//! What Python users pass, as what the core takes.
+//! What Python users pass, as what the core takes. Dicts, pairs and bytes are read here; whatever is rarer, the package
+//! turns into one of these.
 
 use std::borrow::Cow;
 
-use hookproof::{ErrorKind, Headers};
-use pyo3::exceptions::PyException;
+use hookproof::Headers;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
-use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PyMemoryView, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
-use crate::error;
-
-/// One header's value, kept alive without the interpreter.
-enum Line {
-    Text(PyBackedStr),
-    Bytes(Vec<u8>),
-}
-
-impl Line {
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Text(text) => text.as_bytes(),
-            Self::Bytes(bytes) => bytes,
-        }
-    }
-}
-
-/// The headers that a verifier reads, each under its name and under the one that it has in a WSGI environ.
-pub(crate) struct Names(Vec<(String, Py<PyString>)>);
-
-/// The values of `Names`, in the same order.
-pub(crate) struct Picked(Vec<Option<Line>>);
+/// The values of the headers that a verifier reads, in its order, kept alive without the interpreter.
+pub(crate) struct Picked(Vec<Option<PyBackedStr>>);
 
 impl Headers for Picked {
     fn value(&self, place: usize, _: &str) -> Option<Cow<'_, [u8]>> {
-        self.0.get(place)?.as_ref().map(|line| Cow::Borrowed(line.bytes()))
+        self.0.get(place)?.as_ref().map(|line| Cow::Borrowed(line.as_bytes()))
     }
 }
+
+pub(crate) type Object<'a, 'py> = &'a Bound<'py, PyAny>;
+
+/// The headers that a verifier reads, each under its name and under the one that it has in a WSGI environ.
+pub(crate) struct Names(Vec<(String, Py<PyString>)>);
 
 impl Names {
     pub(crate) fn new(py: Python<'_>, names: &[String]) -> Self {
@@ -47,142 +32,61 @@ impl Names {
         Self(names.iter().map(|name| (name.clone(), environ(name))).collect())
     }
 
-    /// Reads each header once, from whatever the frameworks call headers.
-    pub(crate) fn pick(&self, headers: &Bound<'_, PyAny>) -> PyResult<Picked> {
-        let mut picked = Picked(self.0.iter().map(|_| None).collect());
-        let found = match headers.cast::<PyDict>() {
-            Ok(dict) => self.from_dict(dict, &mut picked),
-            Err(_) => self.from_object(headers, &mut picked),
-        };
-        match found {
-            Ok(()) => Ok(picked),
-            Err(failure) if failure.is_instance_of::<crate::VerificationError>(headers.py()) => Err(failure),
-            // A mapping of the caller's own failed: its exception is not ours to let out of a verification.
-            Err(failure) if failure.is_instance_of::<PyException>(headers.py()) => {
-                let kind = failure.get_type(headers.py()).name()?;
-                Err(unsupported(format!("the headers could not be read: reading them raised `{kind}`")))
+    /// Reads each header once.
+    pub(crate) fn pick(&self, headers: Object) -> PyResult<Picked> {
+        let mut picked: Vec<Option<PyBackedStr>> = self.0.iter().map(|_| None).collect();
+        match headers.cast_exact::<PyDict>() {
+            Ok(dict) if dict.contains(intern!(dict.py(), "REQUEST_METHOD"))? => {
+                for ((_, name), slot) in self.0.iter().zip(&mut picked) {
+                    if let Some(value) = dict.get_item(name.bind(dict.py()))? {
+                        add(slot, &value)?;
+                    }
+                }
             }
-            Err(interrupt) => Err(interrupt),
-        }
-    }
-
-    fn from_dict(&self, dict: &Bound<'_, PyDict>, picked: &mut Picked) -> PyResult<()> {
-        if !dict.contains(intern!(dict.py(), "REQUEST_METHOD"))? {
-            return dict.iter().try_for_each(|(name, value)| self.take(&name, &value, picked));
-        }
-        for ((_, name), slot) in self.0.iter().zip(&mut picked.0) {
-            if let Some(value) = dict.get_item(name.bind(dict.py()))? {
-                add(slot, &value)?;
+            Ok(dict) => dict.iter().try_for_each(|(name, value)| self.take(&name, &value, &mut picked))?,
+            Err(_) => {
+                let plain = rare(headers, "plain")?;
+                let Ok(pairs) = plain.cast::<PyList>() else { return self.pick(&plain) };
+                for pair in pairs {
+                    let (name, value) = pair.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()?;
+                    self.take(&name, &value, &mut picked)?;
+                }
             }
         }
-        Ok(())
+        Ok(Picked(picked))
     }
 
-    fn from_object(&self, headers: &Bound<'_, PyAny>, picked: &mut Picked) -> PyResult<()> {
-        let py = headers.py();
-        // werkzeug's headers of a request are a view of the environ, which is quicker to read
-        if let Some(Ok(environ)) = headers.getattr_opt(intern!(py, "environ"))?.map(Bound::cast_into::<PyDict>) {
-            return self.from_dict(&environ, picked);
-        }
-        let pairs = match headers.getattr_opt(intern!(py, "items"))? {
-            Some(items) => items.call0()?,
-            None if headers.is_instance_of::<PyList>() || headers.is_instance_of::<PyTuple>() => headers.clone(),
-            None => {
-                let kind = headers.get_type().name()?;
-                let wanted = "pass the request's headers: a mapping, a list of pairs or a WSGI environ";
-                return Err(unsupported(format!("the headers are a `{kind}`: {wanted}")));
-            }
-        };
-        for pair in pairs.try_iter()? {
-            let (name, value) = pair?.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()?;
-            self.take(&name, &value, picked)?;
-        }
-        Ok(())
-    }
-
-    fn take(&self, name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>, picked: &mut Picked) -> PyResult<()> {
-        let same = |name: &[u8]| self.0.iter().position(|(wanted, _)| wanted.as_bytes().eq_ignore_ascii_case(name));
-        let place = if let Ok(name) = name.cast::<PyString>() {
-            name.to_str().ok().and_then(|name| same(name.as_bytes()))
-        } else if let Ok(name) = name.cast::<PyBytes>() {
-            same(name.as_bytes())
-        } else {
-            return Err(unsupported(format!(
-                "the name of a header is a `{}`: text is expected",
-                name.get_type().name()?
-            )));
-        };
-        match place.and_then(|place| picked.0.get_mut(place)) {
-            Some(slot) => add(slot, value),
-            None => Ok(()),
-        }
+    fn take(&self, name: Object, value: Object, picked: &mut [Option<PyBackedStr>]) -> PyResult<()> {
+        let Ok(name) = name.cast::<PyString>() else { return rare(name, "name").map(drop) };
+        let same = |name: &str| self.0.iter().position(|(wanted, _)| wanted.eq_ignore_ascii_case(name));
+        let slot = name.to_str().ok().and_then(same).and_then(|place| picked.get_mut(place));
+        slot.map_or(Ok(()), |slot| add(slot, value))
     }
 }
 
-/// Adds one line, or a list of lines, to what is known of a header. `None` is absent.
-fn add(slot: &mut Option<Line>, value: &Bound<'_, PyAny>) -> PyResult<()> {
-    let line = if let Ok(text) = value.cast::<PyString>() {
-        // A lone surrogate stands for a byte that is not ASCII, which is all that the core needs to know of it.
-        PyBackedStr::try_from(text.clone()).map_or_else(|_| Line::Bytes(vec![0xff]), Line::Text)
-    } else if let Ok(bytes) = value.cast::<PyBytes>() {
-        Line::Bytes(bytes.as_bytes().to_vec())
-    } else if value.is_none() {
-        return Ok(());
-    } else if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
-        return value.try_iter()?.try_for_each(|line| match line? {
-            nested if nested.is_instance_of::<PyList>() || nested.is_instance_of::<PyTuple>() => {
-                Err(unreadable(&nested))
-            }
-            line => add(slot, &line),
-        });
-    } else {
-        return Err(unreadable(value));
+/// Adds a line to what is known of a header: several are one value, joined as HTTP joins them.
+fn add(slot: &mut Option<PyBackedStr>, value: Object) -> PyResult<()> {
+    let line = match value.extract() {
+        Ok(text) => Some(text),
+        Err(_) => rare(value, "value")?.extract()?,
     };
-    *slot = Some(match slot.take() {
-        None => line,
-        Some(before) => Line::Bytes([before.bytes(), line.bytes()].join(&b", "[..])),
-    });
+    if let (Some(before), Some(line)) = (&slot, &line) {
+        *slot = Some(PyString::new(value.py(), &format!("{before}, {line}")).try_into()?);
+    } else if line.is_some() {
+        *slot = line;
+    }
     Ok(())
 }
 
-fn unreadable(value: &Bound<'_, PyAny>) -> PyErr {
-    let kind = value.get_type().name().map_or_else(|_| "object".to_owned(), |name| name.to_string());
-    unsupported(format!("the value of a header is a `{kind}`: text is expected, as it came over the wire"))
+/// The body as immutable bytes, borrowed if it is that already.
+pub(crate) fn body<'py>(body: Object<'_, 'py>) -> PyResult<Bound<'py, PyBytes>> {
+    match body.cast::<PyBytes>() {
+        Ok(bytes) => Ok(bytes.clone()),
+        Err(_) => Ok(rare(body, "body")?.cast_into()?),
+    }
 }
 
-fn unsupported(message: String) -> PyErr {
-    error(ErrorKind::HeadersUnsupported, message)
-}
-
-/// The body as immutable bytes: borrowed if it is that already, otherwise copied once.
-pub(crate) fn body<'py>(body: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
-    let py = body.py();
-    let not_raw = |why: &str| error(ErrorKind::BodyNotRaw, format!("the body is {why}"));
-    if let Ok(bytes) = body.cast::<PyBytes>() {
-        return Ok(bytes.clone());
-    }
-    if let Ok(bytes) = body.cast::<PyByteArray>() {
-        return Ok(PyBytes::new(py, &bytes.to_vec()));
-    }
-    if let Ok(text) = body.cast::<PyString>() {
-        return text.encode_utf8().map_err(|_| not_raw("text that has no UTF-8: pass the bytes of the request"));
-    }
-    let view = PyMemoryView::from(body).ok();
-    let Some(view) = view.filter(|view| view.getattr("itemsize").is_ok_and(|size| size.eq(1).unwrap_or(false))) else {
-        let kind = body.get_type().name()?;
-        return Err(not_raw(&format!(
-            "a `{kind}`: pass the bytes as they came, before anything parses them: `request.get_data()` in Flask, \
-             `await request.body()` in FastAPI, `request.body` in Django"
-        )));
-    };
-    let bytes = view.call_method0("tobytes").map_err(|_| not_raw("a memoryview that cannot be read"))?;
-    Ok(bytes.cast_into::<PyBytes>()?)
-}
-
-/// Text that some schemes sign besides the body.
-pub(crate) fn text(name: &str, value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<PyBackedStr>> {
-    let Some(value) = value else { return Ok(None) };
-    let incomplete =
-        || error(ErrorKind::RequestIncomplete, format!("`{name}` is not text: pass it as it was requested"));
-    value.extract().map(Some).map_err(|_| incomplete())
+/// A value of a shape that is not read here: the package makes one of it that is, or raises the error that says why not.
+pub(crate) fn rare<'py>(given: Object<'_, 'py>, what: &str) -> PyResult<Bound<'py, PyAny>> {
+    given.py().import("hookproof._input")?.call_method1(what, (given,))
 }

@@ -1,5 +1,3 @@
-use std::collections::HashMap;
-
 use hookproof::{Error, ErrorKind, Message, Options, Scheme as Core, Secret, Signer};
 use pyo3::prelude::*;
 
@@ -11,22 +9,21 @@ pub(crate) struct Scheme(pub(crate) Core);
 
 /// A secret as the package hands it over: material, name, not before, not after.
 pub(crate) type Given = (Vec<u8>, Option<String>, Option<i64>, Option<i64>);
+/// A message: timestamp, id, event type, method, URL, further headers.
+type Parts<'a> = (i64, Option<&'a str>, Option<&'a str>, &'a str, Option<&'a str>, Pairs);
+type Pairs = Vec<(String, String)>;
 
 #[pymethods]
 impl Scheme {
-    /// `format` is `name`, `json` or `toml`; `place` is put in front of an error's message.
+    /// `format` is `name`, `json` or `toml`.
     #[new]
-    #[pyo3(signature = (source, format, place = None))]
-    fn new(source: &str, format: &str, place: Option<&str>) -> PyResult<Self> {
-        guarded(|| {
-            let scheme = match format {
-                "name" => Core::named(source),
-                "json" => Core::from_json(source),
-                _ => Core::from_toml(source),
-            };
-            let placed = |error: Error| place.map_or_else(|| error.clone(), |place| error.clone().context(place));
-            scheme.map(Self).map_err(|error| raised(placed(error)))
-        })
+    fn new(source: &str, format: &str) -> PyResult<Self> {
+        let read = match format {
+            "name" => Core::named,
+            "json" => Core::from_json,
+            _ => Core::from_toml,
+        };
+        guarded(|| read(source).map(Self).map_err(raised))
     }
 
     #[staticmethod]
@@ -34,55 +31,36 @@ impl Scheme {
         Core::names().collect()
     }
 
-    #[getter]
-    fn id(&self) -> &str {
-        self.0.id()
-    }
-
-    fn facts(&self) -> HashMap<&str, String> {
-        let (evidence, coverage) = (self.0.evidence().as_str(), self.0.coverage().as_str());
-        let texts = [("title", self.0.title()), ("docs", self.0.docs()), ("note", self.0.note())];
-        let words = texts.into_iter().chain([("evidence", evidence), ("coverage", coverage)]);
-        words.map(|(name, text)| (name, text.to_owned())).collect()
-    }
-
-    fn exposure(&self) -> Vec<String> {
-        self.0.exposure()
-    }
-
-    fn handshake_methods(&self) -> Vec<&str> {
-        self.0.handshake_methods().collect()
+    /// Id, title, docs, note, evidence and coverage; what is not covered; the methods of handshakes.
+    fn facts(&self) -> ([&str; 6], Vec<String>, Vec<&str>) {
+        let Self(core) = self;
+        let (evidence, coverage) = (core.evidence().as_str(), core.coverage().as_str());
+        let texts = [core.id(), core.title(), core.docs(), core.note(), evidence, coverage];
+        (texts, core.exposure(), core.handshake_methods().collect())
     }
 }
 
 pub(crate) fn secret((material, name, not_before, not_after): Given) -> PyResult<Secret> {
     let secret = Secret::new(material).map_err(raised)?.valid(not_before, not_after);
-    Ok(match name {
-        Some(name) => secret.named(&name),
-        None => secret,
-    })
+    Ok(name.iter().fold(secret, |secret, name| secret.named(name)))
 }
 
 pub(crate) fn options(json: &str) -> PyResult<Options> {
-    let invalid = |_| crate::error(ErrorKind::OptionInvalid, "an option holds text that is not Unicode".to_owned());
+    let invalid =
+        |_| raised(Error::new(ErrorKind::OptionInvalid, "an option holds text that is not Unicode".to_owned()));
     Options::from_value(&serde_json::from_str(json).map_err(invalid)?).map_err(raised)
 }
 
 /// Signs as the provider does: headers, the URL if something is added to it, and the signature by itself.
 #[pyfunction]
-#[expect(clippy::too_many_arguments, reason = "the parts of a message, in one call instead of an object")]
 pub(crate) fn sign(
     scheme: &Scheme,
     given: Given,
     json: &str,
     body: &[u8],
-    timestamp: i64,
-    id: Option<&str>,
-    event_type: Option<&str>,
-    method: &str,
-    url: Option<&str>,
-    headers: Vec<(String, String)>,
-) -> PyResult<(Vec<(String, String)>, Option<String>, String)> {
+    parts: Parts<'_>,
+) -> PyResult<(Pairs, Option<String>, String)> {
+    let (timestamp, id, event_type, method, url, headers) = parts;
     guarded(|| {
         let message = Message::new(body, timestamp).method(method).headers(&headers);
         let message = id.map_or(message, |id| message.id(id));

@@ -112,7 +112,7 @@ def test_constructors_say_no_in_their_own_words(
     error = refusal(ConfigurationError, lambda: make(scheme, secret, **options))
     if error is not None:
         assert ERRORS[error.code][1]
-        assert not (isinstance(secret, str) and len(secret) > 8 and secret in str(error))
+        assert not (isinstance(secret, str) and len(secret) > 8 and secret in str(error)) or scheme == secret
 
 
 @many

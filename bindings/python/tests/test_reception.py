@@ -383,8 +383,8 @@ def test_a_secret_for_each_tenant_is_judged_when_it_is_found(caplog: pytest.LogC
 
 
 def test_the_kernels_of_tenants_are_bounded() -> None:
-    names = iter(range(1000))
-    receiver = Receiver(PROVIDER, lambda request: (f"tenant {next(names)}", SECRET), store=MemoryStore())
+    names = iter(range(2000))
+    receiver = Receiver(PROVIDER, lambda request: (f"tenant {next(names)}", [f"s {next(names)}", SECRET]), store=None)
     for _ in range(1000):
         play(receiver)
     assert len(receiver._tenants) == 256

@@ -121,6 +121,28 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// The event that a host reports by a word and a value, as engines do; `None` if there is no such event.
+    ///
+    /// `claimed` (with the fence), `done` (with the body's hash), `in_flight` (with the remaining milliseconds),
+    /// `handled` (with the status), `held`, `lost`, `raised`, `lease_lost`, `store_failed`.
+    #[doc(hidden)]
+    pub fn named(word: &str, number: Option<u64>, body_hash: Option<[u8; 32]>) -> Option<Self> {
+        Some(match word {
+            "claimed" => Self::Claimed(ClaimAnswer::Claimed { fence: number? }),
+            "done" => Self::Claimed(ClaimAnswer::Done { body_hash: body_hash? }),
+            "in_flight" => Self::Claimed(ClaimAnswer::InFlight { remaining_ms: number? }),
+            "handled" => Self::Handled { status: u16::try_from(number?).ok()? },
+            "held" => Self::Settled { held: true },
+            "lost" => Self::Settled { held: false },
+            "raised" => Self::Raised,
+            "lease_lost" => Self::LeaseLost,
+            "store_failed" => Self::StoreFailed,
+            _ => return None,
+        })
+    }
+}
+
 impl Receiver {
     /// A receiver with the verifier's options; `deduplicates` says whether there is a store.
     ///
