@@ -1,7 +1,7 @@
 /** AWS Lambda behind a function URL, an API Gateway (REST or HTTP) or a load balancer. */
 import { notRaw, described } from "./body.js";
 import type { Claim } from "./claim.js";
-import type { Delivery } from "./delivery.js";
+import type { DeliveryOf } from "./events.js";
 import { handlerOf } from "./handler.js";
 import { tooLarge } from "./limit.js";
 import { drive, type Answer, type Incoming } from "./receive.js";
@@ -30,8 +30,8 @@ export interface ProxyResult {
 }
 
 /** What runs for a fresh delivery. Its answer is the result it returns, or 200 if it returns none. */
-export type Handler<Event, Context> = (
-  delivery: Delivery,
+export type Handler<Event, Context, Provider extends string = string> = (
+  delivery: DeliveryOf<Provider>,
   event: Event,
   context: Context,
   claim: Claim | undefined,
@@ -42,11 +42,11 @@ export type Handler<Event, Context> = (
  *
  * If the handler throws, the claim is released and the answer is 500. A receiver with `enqueue` needs no handler.
  */
-export function receive<Event extends ProxyEvent = ProxyEvent, Context = unknown>(
-  receiver: Receiver,
-  handler?: Handler<Event, Context>,
+export function receive<Provider extends string, Event extends ProxyEvent = ProxyEvent, Context = unknown>(
+  receiver: Receiver<Provider>,
+  handler?: Handler<Event, Context, Provider>,
 ): (event: Event, context: Context) => Promise<ProxyResult> {
-  const handle = handlerOf<Handler<Event, Context>>(receiver, handler);
+  const handle = handlerOf<Handler<Event, Context>>(receiver, handler as Handler<Event, Context> | undefined);
   return async (event, context) => {
     let own: ProxyResult | undefined;
     const { answer } = await drive(receiver, toRequest(event), async (delivery, claim) => {

@@ -32,8 +32,6 @@ export interface Item {
   readonly key: Uint8Array | undefined;
 }
 
-const MADE_BY_VERIFY: unique symbol = Symbol("made by verify");
-
 /**
  * The proof that a request was authentic and fresh. Only a verification makes one.
  *
@@ -44,11 +42,15 @@ export class Delivery<T = unknown> {
   #facts: Facts | undefined;
   #body: Uint8Array | undefined;
 
-  /** @internal */
-  constructor(made: typeof MADE_BY_VERIFY, judged: Judged, facts: Facts | undefined) {
-    if (made !== MADE_BY_VERIFY) throw new TypeError("a Delivery is made by `verify` alone");
+  private constructor(judged: Judged, facts: Facts | undefined) {
+    if (judged?.proof === undefined) throw new TypeError("a Delivery is made by `verify` alone");
     this.#judged = judged;
     this.#facts = facts;
+  }
+
+  /** @internal Only a verification calls this. */
+  static proven<T>(judged: Judged, facts?: Facts): Delivery<T> {
+    return new Delivery<T>(judged, facts);
   }
 
   /** The scheme's id. */
@@ -157,8 +159,3 @@ function malformed(message: string): VerificationError {
 
 // `ignoreBOM` keeps the mark: a body that begins with one is not JSON, and must not become so unseen.
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
-/** @internal Only a verification calls this. */
-export function delivered<T>(judged: Judged, facts?: Facts): Delivery<T> {
-  return new Delivery<T>(MADE_BY_VERIFY, judged, facts);
-}

@@ -33,11 +33,11 @@ export function receive(receiver: Receiver): Middleware<IncomingMessage, ServerR
  * Verifies, claims, and runs `handler` for fresh deliveries; settled by its promise. If it sends nothing, the answer is
  * 200. If it throws, the claim is released and the error goes to Express. A receiver with `enqueue` needs no handler.
  */
-export function receive<Req extends IncomingMessage = IncomingMessage, Res extends ServerResponse = ServerResponse>(
-  receiver: Receiver,
-  handler: NodeHandler<Req, Res>,
+export function receive<Provider extends string, Req extends IncomingMessage = IncomingMessage, Res extends ServerResponse = ServerResponse>(
+  receiver: Receiver<Provider>,
+  handler: NodeHandler<Provider, Req, Res>,
 ): Middleware<Req, Res>;
-export function receive(receiver: Receiver, handler?: NodeHandler<NodeRequest, ServerResponse>): Middleware<NodeRequest, ServerResponse> {
+export function receive(receiver: Receiver, handler?: NodeHandler<string, NodeRequest, ServerResponse>): Middleware<NodeRequest, ServerResponse> {
   const own = handler === undefined && receiver.enqueue === undefined ? undefined : handlerOf(receiver, handler);
   return (request, response, next) => {
     const chain = (delivery: Delivery, claim: Claim | undefined) => {

@@ -1,42 +1,15 @@
 /** Fastify. */
-import type { IncomingMessage } from "node:http";
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify";
 import type { Claim } from "./claim.js";
-import type { Delivery } from "./delivery.js";
+import type { DeliveryOf } from "./events.js";
 import { handlerOf } from "./handler.js";
 import { ClientGone, readNodeBody } from "./incoming.js";
 import { drive, type Incoming } from "./receive.js";
 import type { Receiver } from "./receiver.js";
 
-/** A Fastify request, as far as it is used here. */
-export interface FastifyRequest {
-  readonly raw: IncomingMessage;
-  readonly method: string;
-  readonly protocol: string;
-  readonly host?: string;
-  readonly hostname: string;
-  readonly originalUrl: string;
-}
-
-/** A Fastify reply, as far as it is used here. */
-export interface FastifyReply {
-  statusCode: number;
-  readonly sent: boolean;
-  code(status: number): unknown;
-  header(name: string, value: string): unknown;
-  hijack(): unknown;
-}
-
-/** A Fastify instance, as far as it is used here. */
-export interface FastifyInstance {
-  removeAllContentTypeParsers(): unknown;
-  addContentTypeParser(type: "*", parser: (request: never, payload: unknown, done: (error: Error | null, body?: unknown) => void) => void): unknown;
-  addHook(name: "onSend", hook: (request: never, reply: never, payload: unknown) => Promise<unknown>): unknown;
-  route(options: { method: string[]; url: string; handler: (request: never, reply: never) => Promise<unknown> }): unknown;
-}
-
 /** What runs for a fresh delivery. Its answer is what it returns, as in any Fastify handler; 200 if it returns nothing. */
-export type Handler<Req extends FastifyRequest, Rep extends FastifyReply> = (
-  delivery: Delivery,
+export type Handler<Req extends FastifyRequest, Rep extends FastifyReply, Provider extends string = string> = (
+  delivery: DeliveryOf<Provider>,
   request: Req,
   reply: Rep,
   claim: Claim | undefined,
@@ -52,24 +25,27 @@ export type Handler<Req extends FastifyRequest, Rep extends FastifyReply> = (
  * The body stays raw for this route alone: every other route keeps its parsers. What the handler throws goes to Fastify's
  * error handler once the claim is released. A receiver with `enqueue` needs no handler.
  */
-export function receive<Req extends FastifyRequest = FastifyRequest, Rep extends FastifyReply = FastifyReply>(
-  receiver: Receiver,
-  handler?: Handler<Req, Rep>,
-): (instance: FastifyInstance, options: unknown) => Promise<void> {
-  const handle = handlerOf<Handler<Req, Rep>>(receiver, handler);
+export function receive<Provider extends string, Req extends FastifyRequest = FastifyRequest, Rep extends FastifyReply = FastifyReply>(
+  receiver: Receiver<Provider>,
+  handler?: Handler<Req, Rep, Provider>,
+): FastifyPluginAsync {
+  const handle = handlerOf<Handler<Req, Rep>>(receiver, handler as Handler<Req, Rep> | undefined);
   const receptions = new WeakMap<object, Sending>();
   return async (instance) => {
     instance.removeAllContentTypeParsers();
     instance.addContentTypeParser("*", (_request, _payload, done) => done(null));
     // A handler may also call `reply.send()`: the answer waits here until the claim is settled.
-    instance.addHook("onSend", async (_request, reply: Rep, payload) => {
+    instance.addHook("onSend", async (_request, reply, payload) => {
       const sending = receptions.get(reply);
       sending?.begin(reply.statusCode);
       await sending?.settled;
       return payload;
     });
-    const serveOne = (request: Req, reply: Rep) => serve(receiver, request, reply, handle, receptions);
-    instance.route({ method: [...receiver.methods], url: "/", handler: serveOne });
+    instance.route({
+      method: [...receiver.methods],
+      url: "/",
+      handler: (request, reply) => serve(receiver, request as Req, reply as unknown as Rep, handle, receptions),
+    });
   };
 }
 
@@ -122,7 +98,7 @@ async function serve<Req extends FastifyRequest, Rep extends FastifyReply>(
 }
 
 function toRequest(request: FastifyRequest): Incoming {
-  const { raw, method, protocol, host = request.hostname, originalUrl } = request;
+  const { raw, method, protocol, host, originalUrl } = request;
   const url = `${protocol}://${host}${originalUrl}`;
   return { headers: raw.headers, method, url, read: (limit) => readNodeBody(raw, limit, ADVICE), original: request };
 }

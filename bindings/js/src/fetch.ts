@@ -2,6 +2,7 @@
 import { notRaw } from "./body.js";
 import type { Claim } from "./claim.js";
 import type { Delivery } from "./delivery.js";
+import type { DeliveryOf } from "./events.js";
 import { handlerOf } from "./handler.js";
 import { tooLarge } from "./limit.js";
 import { drive, type Answer, type Incoming } from "./receive.js";
@@ -13,8 +14,8 @@ export interface Context {
 }
 
 /** What runs for a fresh delivery. Its answer is the response it returns, or 200 if it returns none. */
-export type Handler<Env, Ctx> = (
-  delivery: Delivery,
+export type Handler<Env, Ctx, Provider extends string = string> = (
+  delivery: DeliveryOf<Provider>,
   request: Request,
   env: Env,
   ctx: Ctx,
@@ -31,11 +32,11 @@ export type Handler<Env, Ctx> = (
  * A response of the handler is read whole before the claim is completed: if its stream breaks, the delivery was not
  * handled. If the handler throws, the claim is released and the answer is 500. A receiver with `enqueue` needs no handler.
  */
-export function receive<Env = unknown, Ctx = unknown>(
-  receiver: Receiver,
-  handler?: Handler<Env, Ctx>,
+export function receive<Provider extends string, Env = unknown, Ctx = unknown>(
+  receiver: Receiver<Provider>,
+  handler?: Handler<Env, Ctx, Provider>,
 ): (request: Request, env?: Env, ctx?: Ctx) => Promise<Response> {
-  const handle = handlerOf<Handler<Env, Ctx>>(receiver, handler);
+  const handle = handlerOf<Handler<Env, Ctx>>(receiver, handler as Handler<Env, Ctx> | undefined);
   return (request, env, ctx) => {
     const answer = serve(receiver, request, request, (delivery, claim) => handle(delivery, request, env as Env, ctx as Ctx, claim));
     // A client that leaves takes the event with it, unless somebody waits: the claim has to be settled all the same.

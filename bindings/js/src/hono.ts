@@ -1,6 +1,7 @@
 /** Hono, on any of its runtimes. */
 import type { Claim } from "./claim.js";
 import type { Delivery } from "./delivery.js";
+import type { DeliveryOf } from "./events.js";
 import { serve, type Context as Waiting } from "./fetch.js";
 import { handlerOf } from "./handler.js";
 import type { Receiver } from "./receiver.js";
@@ -13,7 +14,7 @@ export interface HonoContext {
 }
 
 /** What runs for a fresh delivery. Its answer is the response it returns, or 200 if it returns none. */
-export type Handler<C extends HonoContext> = (delivery: Delivery, context: C, claim: Claim | undefined) => Response | void | Promise<Response | void>;
+export type Handler<C extends HonoContext, Provider extends string = string> = (delivery: DeliveryOf<Provider>, context: C, claim: Claim | undefined) => Response | void | Promise<Response | void>;
 
 /**
  * A Hono handler that verifies, claims, runs `handler` and settles by its promise; `context.get("delivery")` is there too.
@@ -24,8 +25,11 @@ export type Handler<C extends HonoContext> = (delivery: Delivery, context: C, cl
  *
  * If the handler throws, the claim is released and the answer is 500. A receiver with `enqueue` needs no handler.
  */
-export function receive<C extends HonoContext = HonoContext>(receiver: Receiver, handler?: Handler<C>): (context: C) => Promise<Response> {
-  const handle = handlerOf<Handler<C>>(receiver, handler);
+export function receive<Provider extends string, C extends HonoContext = HonoContext>(
+  receiver: Receiver<Provider>,
+  handler?: Handler<C, Provider>,
+): (context: C) => Promise<Response> {
+  const handle = handlerOf<Handler<C>>(receiver, handler as Handler<C> | undefined);
   return (context) => {
     const answer = serve(receiver, context.req.raw, context, (delivery, claim) => {
       context.set("delivery", delivery);

@@ -3,6 +3,8 @@ export { Claim } from "./claim.js";
 export { Delivery, type Item } from "./delivery.js";
 export { engine } from "./engine.js";
 export { ConfigurationError, LeaseLost, VerificationError, type ConfigurationCode, type ErrorCode, type VerificationCode } from "./errors.js";
+// With a star: only so can users add to `Events` under the name of this module.
+export type * from "./events.js";
 export type { HeadersInput, HeaderValue } from "./headers.js";
 export type { Outcome } from "./outcome.js";
 export { Receiver, type ReceiverOptions } from "./receiver.js";

@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Claim } from "./claim.js";
 import type { Delivery } from "./delivery.js";
+import type { DeliveryOf } from "./events.js";
 import { handlerOf } from "./handler.js";
 import { ClientGone, readNodeBody, type NodeRequest } from "./incoming.js";
 import { drive, type Incoming } from "./receive.js";
@@ -21,18 +22,18 @@ export interface KoaContext {
 }
 
 /** What runs for a fresh delivery; it answers through the context, or with 200 if it sets nothing. */
-export type Handler<C extends KoaContext> = (delivery: Delivery, context: C, claim: Claim | undefined) => unknown;
+export type Handler<C extends KoaContext, Provider extends string = string> = (delivery: DeliveryOf<Provider>, context: C, claim: Claim | undefined) => unknown;
 
 /**
  * Koa middleware that verifies and claims. With a handler it ends there; without one, the middleware behind it runs for
  * fresh deliveries only, with `ctx.state.delivery`. Settled when that is done: 2xx completes the claim before the answer
  * leaves, anything else releases it. What is thrown goes to Koa.
  */
-export function receive<C extends KoaContext = KoaContext>(
-  receiver: Receiver,
-  handler?: Handler<C>,
+export function receive<Provider extends string, C extends KoaContext = KoaContext>(
+  receiver: Receiver<Provider>,
+  handler?: Handler<C, Provider>,
 ): (context: C, next: () => Promise<unknown>) => Promise<void> {
-  const own = handler === undefined && receiver.enqueue === undefined ? undefined : handlerOf<Handler<C>>(receiver, handler);
+  const own = handler === undefined && receiver.enqueue === undefined ? undefined : handlerOf<Handler<C>>(receiver, handler as Handler<C> | undefined);
   return async (context, next) => {
     const ended = await drive(receiver, toRequest(context), async (delivery, claim) => {
       Object.assign(context.state, { delivery, claim });

@@ -1,13 +1,14 @@
 import type { ServerResponse } from "node:http";
 import type { Claim } from "./claim.js";
 import type { Delivery } from "./delivery.js";
+import type { DeliveryOf } from "./events.js";
 import { HeldEnd } from "./held-end.js";
 import { ClientGone, readNodeBody, type Advice, type NodeRequest } from "./incoming.js";
 import { drive, type Answer, type Ended, type Incoming, type Run } from "./receive.js";
 import type { Receiver } from "./receiver.js";
 
 /** What runs for a fresh delivery, on Node's request and response. */
-export type NodeHandler<Req, Res> = (delivery: Delivery, request: Req, response: Res, claim: Claim | undefined) => unknown;
+export type NodeHandler<Provider extends string, Req, Res> = (delivery: DeliveryOf<Provider>, request: Req, response: Res, claim: Claim | undefined) => unknown;
 
 /**
  * Serves one request. With `next` instead of a handler, what ends the response decides; otherwise the handler's promise.
@@ -19,7 +20,7 @@ export async function serve<Req extends NodeRequest, Res extends ServerResponse>
   request: Req,
   response: Res,
   advice: Advice,
-  handler: NodeHandler<Req, Res> | undefined,
+  handler: NodeHandler<string, Req, Res> | undefined,
   next?: (delivery: Delivery, claim: Claim | undefined) => void,
 ): Promise<{ error: unknown } | undefined> {
   let held: HeldEnd | undefined;

@@ -1,21 +1,24 @@
 /** Bare `node:http`: `createServer(receive(receiver, async (delivery, request, response) => { ... }))`. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Claim } from "./claim.js";
-import type { Delivery } from "./delivery.js";
+import type { DeliveryOf } from "./events.js";
 import { handlerOf } from "./handler.js";
 import { serve } from "./node-server.js";
 import type { Receiver } from "./receiver.js";
 
 /** What runs for a fresh delivery. The answer is what it sends on `response`, or 200 if it sends nothing. */
-export type Handler = (delivery: Delivery, request: IncomingMessage, response: ServerResponse, claim: Claim | undefined) => unknown;
+export type Handler<Provider extends string = string> = (delivery: DeliveryOf<Provider>, request: IncomingMessage, response: ServerResponse, claim: Claim | undefined) => unknown;
 
 /**
  * A request listener that verifies, claims, runs `handler` and settles by its promise.
  *
  * If the handler throws, the claim is released and the answer is 500. A receiver with `enqueue` needs no handler.
  */
-export function receive(receiver: Receiver, handler?: Handler): (request: IncomingMessage, response: ServerResponse) => void {
-  const handle = handlerOf(receiver, handler);
+export function receive<Provider extends string>(
+  receiver: Receiver<Provider>,
+  handler?: Handler<Provider>,
+): (request: IncomingMessage, response: ServerResponse) => void {
+  const handle = handlerOf<Handler>(receiver, handler as Handler | undefined);
   return (request, response) => {
     serve(receiver, request, response, ADVICE, handle).then(
       (thrown) => {

@@ -1,5 +1,6 @@
 import type { ErrorCode } from "./errors.js";
 import type { CoreOutcome } from "./kernel.js";
+import { publish } from "./telemetry.js";
 
 /** What happened to one request. */
 export interface Outcome {
@@ -25,22 +26,24 @@ export interface Outcome {
 /** Tells the one who wants to know; what watches a request must not change its answer. */
 export function report(watcher: { onOutcome(outcome: Outcome): void }, outcome: CoreOutcome, durationMs: number, error: unknown): void {
   const { kind, status, scheme, code, message, id, event_type, key_prefix, secret_name } = outcome;
+  const told: Outcome = {
+    kind,
+    status,
+    scheme,
+    code: code ?? undefined,
+    message: message ?? undefined,
+    id: id ?? undefined,
+    eventType: event_type ?? undefined,
+    keyPrefix: key_prefix ?? undefined,
+    secretName: secret_name ?? undefined,
+    durationMs,
+    error,
+  };
   try {
-    watcher.onOutcome({
-      kind,
-      status,
-      scheme,
-      code: code ?? undefined,
-      message: message ?? undefined,
-      id: id ?? undefined,
-      eventType: event_type ?? undefined,
-      keyPrefix: key_prefix ?? undefined,
-      secretName: secret_name ?? undefined,
-      durationMs,
-      error,
-    });
+    publish(told);
+    watcher.onOutcome(told);
   } catch (failure) {
-    console.error("hookproof: `onOutcome` failed", failure);
+    console.error("hookproof: telling the outcome failed", failure);
   }
 }
 

@@ -1,5 +1,5 @@
 import { Claim } from "./claim.js";
-import { delivered, type Delivery } from "./delivery.js";
+import { Delivery } from "./delivery.js";
 import { LeaseLost, VerificationError } from "./errors.js";
 import { fromHex } from "./hex.js";
 import { refusal, type Answer, type AnswerCommand, type Begun, type Command, type CoreOutcome, type Event, type Kernel } from "./kernel.js";
@@ -49,7 +49,7 @@ export async function drive(receiver: Receiver, incoming: Incoming, run: Run): P
     begun = kernel.begin(request, found.scope, token, receiver.clock());
     if (begun.proof === undefined) return ended(begun.command, tell);
     const { id, event_type, secret_name } = begun.outcome;
-    delivery = delivered(verifier.judged(request, begun.proof), { id, event_type, secret_name, timestamp: begun.timestamp });
+    delivery = Delivery.proven(verifier.judged(request, begun.proof), { id, event_type, secret_name, timestamp: begun.timestamp });
   } catch (error) {
     if (!(error instanceof VerificationError)) throw error;
     return ended(refusal(receiver.scheme.id, error.code, error.message), tell);

@@ -3,7 +3,7 @@ import type { Delivery } from "./delivery.js";
 import { ConfigurationError, VerificationError } from "./errors.js";
 import { Kernel } from "./kernel.js";
 import { logOutcome, type Outcome } from "./outcome.js";
-import { Scheme, type SchemeInput } from "./scheme.js";
+import { Scheme, type SchemeDefinition } from "./scheme.js";
 import type { SecretInput } from "./secret.js";
 import type { Awaitable, Store } from "./store.js";
 import { Verifier, type VerifierOptions } from "./verifier.js";
@@ -54,7 +54,7 @@ const TENANTS = 256;
  * new Receiver("stripe", async (req) => ({ tenant: req.params.shop, secret: await secretOf(req.params.shop) }), { store });
  * ```
  */
-export class Receiver {
+export class Receiver<Provider extends string = string> {
   /** How the provider signs. */
   readonly scheme: Scheme;
   /** Where claims are kept. */
@@ -71,7 +71,7 @@ export class Receiver {
   readonly #options: VerifierOptions;
 
   /** @throws ConfigurationError for a wrong scheme, secret or option: at start, never for a request. */
-  constructor(scheme: SchemeInput, secret: SecretInput | SecretResolver, options: ReceiverOptions) {
+  constructor(scheme: Provider | SchemeDefinition | Scheme, secret: SecretInput | SecretResolver, options: ReceiverOptions) {
     if (typeof options !== "object" || options === null) throw wrong("the options are missing: at least `store` is expected");
     const { store, onOutcome, clock, enqueue, ...data } = options;
     this.store = checkedStore(store);
@@ -87,6 +87,11 @@ export class Receiver {
       this.#single = this.#kernel(secret);
       for (const warning of this.#single.warnings) console.warn(`hookproof: ${warning} (${this.scheme.id})`);
     }
+  }
+
+  /** The scheme's id. */
+  get provider(): Provider {
+    return this.scheme.id as Provider;
   }
 
   /** The verifier, where the secret is not a function of the request. */

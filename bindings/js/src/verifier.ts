@@ -1,5 +1,5 @@
 import { bodyBytes, type BodyInput } from "./body.js";
-import { delivered, type Delivery, type Judged } from "./delivery.js";
+import { Delivery, type Judged } from "./delivery.js";
 import { core, joinedSecrets, type Handle, type Reading } from "./engine.js";
 import { ConfigurationError } from "./errors.js";
 import { head, type HeadersInput } from "./headers.js";
@@ -94,7 +94,7 @@ export class Verifier {
     const request = this.read(body, headers, options);
     const proof = engine.verify(this.#handle, request, second(options?.now));
     if (proof < 0) throw engine.refusal(proof);
-    return delivered(this.judged(request, proof));
+    return Delivery.proven(this.judged(request, proof));
   }
 
   /** @internal What the engine reads of a request. */

@@ -48,14 +48,14 @@ const frameworks: Record<string, Serve> = {
       await run(delivery);
       context.status = 201;
       context.body = "mine";
-    }) as never);
+    }));
     app.silent = true;
     return served(app.use(router.routes()).callback());
   },
   "koa middleware": (receiver, run) => {
     const app = new Koa({ env: "test" });
     app.silent = true;
-    app.use(koaed(receiver) as never).use(async (context) => {
+    app.use(koaed(receiver)).use(async (context) => {
       await run(context["state"]["delivery"] as Delivery);
       context.status = 201;
       context.body = "mine";
@@ -68,7 +68,7 @@ const frameworks: Record<string, Serve> = {
       await run(delivery);
       reply.code(201);
       return "mine";
-    }) as never, { prefix: "/hook" });
+    }), { prefix: "/hook" });
     // Another route keeps its parsers.
     app.post("/json", async (request) => typeof request.body);
     await app.listen({ port: 0, host: "127.0.0.1" });
@@ -82,7 +82,7 @@ const frameworks: Record<string, Serve> = {
     app.register(fastified(receiver, async (delivery, _request, reply: never) => {
       await run(delivery);
       (reply as { code(status: number): { send(body: string): void } }).code(201).send("mine");
-    }) as never, { prefix: "/hook" });
+    }), { prefix: "/hook" });
     await app.listen({ port: 0, host: "127.0.0.1" });
     onTestFinished(() => app.close());
     return over(`${listeningAt(app)}/hook`);
@@ -92,7 +92,7 @@ const frameworks: Record<string, Serve> = {
     app.post("/hook", honoed(receiver, async (_delivery, context) => {
       await run((context as never as { get(name: "delivery"): Delivery }).get("delivery"));
       return new Response("mine", { status: 201 });
-    }) as never);
+    }));
     return async (sent) => fromResponse(await app.request("/hook", { method: "POST", ...(sent as RequestInit) }));
   },
   fetch: async (receiver, run) => {
@@ -194,7 +194,7 @@ describe("a body that was parsed before", () => {
       Object.assign(context.request, { body: { type: "x" } });
       await next();
     });
-    app.use(koaed(receiver(), () => expect.unreachable()) as never);
+    app.use(koaed(receiver(), () => expect.unreachable()));
     expect((await (await served(app.callback()))(delivery())).status).toBe(500);
     expect(outcomes[0]!.message).toContain("`bodyParser()`");
     expect(kinds()).toEqual(["refused body_not_raw"]);

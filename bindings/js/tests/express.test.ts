@@ -233,7 +233,7 @@ describe("the claim of a handler's promise", () => {
     const url = await app(receive(receiver(), async (_one, _req, res: express.Response) => {
       res.status(200).set("x-mine", "1").json({ ok: true });
       if (runs++ === 0) throw new Error("after all");
-    }) as RequestHandler);
+    }));
     const one = delivery();
     const failed = await send(url, one);
     expect([failed.status, failed.headers["x-mine"]]).toEqual([500, undefined]);
@@ -246,7 +246,7 @@ describe("the claim of a handler's promise", () => {
       res.write("part");
       await new Promise((resolve) => setTimeout(resolve, 10));
       throw new Error("after all");
-    }) as RequestHandler);
+    }));
     await expect(send(url, delivery())).rejects.toThrow();
     expect(kinds()).toEqual(["failed"]);
   });
