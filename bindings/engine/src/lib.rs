@@ -8,6 +8,7 @@ mod memory;
 mod proof;
 mod receive;
 mod sign;
+mod stream;
 mod table;
 mod verifier;
 
@@ -16,6 +17,7 @@ pub use hookproof::Error;
 pub use memory::{memory_claim, memory_complete, memory_extend, memory_forget, memory_release, memory_store};
 pub use receive::{about_receiver, begin, receiver, refuse, step};
 pub use sign::sign;
+pub use stream::{finish, start, update};
 pub use table::Kind;
 pub use verifier::{Reading, about, body, facts, items, key, refusal, signed, verifier, verify};
 

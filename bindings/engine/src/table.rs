@@ -1,6 +1,6 @@
 use std::cell::RefCell;
 
-use hookproof::{Error, ErrorKind, Receiver, Reception, Verifier, store::MemoryStore};
+use hookproof::{Error, ErrorKind, Receiver, Reception, Stream, Verifier, store::MemoryStore};
 
 /// Objects of one kind, known outside by a number. Numbers are used again.
 pub(crate) struct Table<T> {
@@ -48,6 +48,7 @@ fn unknown() -> Error {
 // One engine per thread: a worker thread has its own, as it has its own objects.
 thread_local! {
     pub(crate) static VERIFIERS: RefCell<Table<Verifier>> = const { RefCell::new(Table::new()) };
+    pub(crate) static STREAMS: RefCell<Table<Stream>> = const { RefCell::new(Table::new()) };
     pub(crate) static RECEIVERS: RefCell<Table<Receiver>> = const { RefCell::new(Table::new()) };
     pub(crate) static RECEPTIONS: RefCell<Table<Reception>> = const { RefCell::new(Table::new()) };
     pub(crate) static MEMORIES: RefCell<Table<MemoryStore>> = const { RefCell::new(Table::new()) };
@@ -64,11 +65,13 @@ pub enum Kind {
     Reception,
     /// 3: a memory store.
     Memory,
+    /// 4: a verification that was given up before its body was whole.
+    Stream,
 }
 
 impl Kind {
     pub(crate) fn from_number(number: u8) -> Option<Self> {
-        [Self::Verifier, Self::Receiver, Self::Reception, Self::Memory].get(usize::from(number)).copied()
+        [Self::Verifier, Self::Receiver, Self::Reception, Self::Memory, Self::Stream].get(usize::from(number)).copied()
     }
 
     pub(crate) fn forget(self, handle: u32) {
@@ -77,6 +80,7 @@ impl Kind {
             Self::Receiver => drop(RECEIVERS.with_borrow_mut(|table| table.remove(handle))),
             Self::Reception => drop(RECEPTIONS.with_borrow_mut(|table| table.remove(handle))),
             Self::Memory => drop(MEMORIES.with_borrow_mut(|table| table.remove(handle))),
+            Self::Stream => drop(STREAMS.with_borrow_mut(|table| table.remove(handle))),
         }
     }
 }

@@ -14,7 +14,7 @@ export interface Reading {
 }
 
 // The numbers under which the engine knows the kinds of its objects.
-const KINDS = { verifier: 0, receiver: 1, memory: 3 } as const;
+const KINDS = { verifier: 0, receiver: 1, memory: 3, stream: 4 } as const;
 
 /** An object of the engine. A trap takes it away with its instance; `make` builds it in the next one. */
 export class Handle {

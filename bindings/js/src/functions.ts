@@ -20,6 +20,10 @@ export interface Functions {
   signed(verifier: number, body: Uint8Array, head: string, proof: number): Uint8Array | null | undefined;
   items(verifier: number, body: Uint8Array, head: string, proof: number, scope: string): string;
 
+  start(verifier: number, head: string): number;
+  update(stream: number, chunk: Uint8Array): void;
+  finish(stream: number, now: number): number;
+
   sign(source: string, secret: Uint8Array, parts: string, options: string, body: Uint8Array, message: string): string;
 
   receiver(verifier: number, deduplicates: boolean): number;

@@ -11,6 +11,7 @@ export { Receiver, type ReceiverOptions } from "./receiver.js";
 export { Scheme, type SchemeDefinition, type SchemeInput } from "./scheme.js";
 export { Secret, type SecretInput, type SecretOptions } from "./secret.js";
 export { Signer, type Message, type Signed } from "./signer.js";
+export { VerificationStream } from "./stream.js";
 export type { Awaitable, ClaimAnswer, Store } from "./store.js";
 export { MemoryStore, type MemoryStoreOptions } from "./stores/memory.js";
 export { Verifier, type VerifierOptions, type VerifyOptions } from "./verifier.js";

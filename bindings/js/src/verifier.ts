@@ -1,11 +1,12 @@
 import { bodyBytes, type BodyInput } from "./body.js";
 import { Delivery, type Judged } from "./delivery.js";
 import { core, joinedSecrets, type Handle, type Reading } from "./engine.js";
-import { ConfigurationError } from "./errors.js";
 import { head, type HeadersInput } from "./headers.js";
 import { optionsJson } from "./options.js";
 import { schemeSource, type SchemeInput } from "./scheme.js";
 import { secretParts, type SecretInput } from "./secret.js";
+import { VerificationStream } from "./stream.js";
+import { second } from "./time.js";
 
 /** Options of a verification. The core knows their ranges; a wrong one is `option_invalid` and is named. */
 export interface VerifierOptions {
@@ -97,6 +98,14 @@ export class Verifier {
     return Delivery.proven(this.judged(request, proof));
   }
 
+  /**
+   * Starts a verification whose body arrives in pieces.
+   * @throws VerificationError for what is missing or malformed in the headers.
+   */
+  start<T = unknown>(headers: HeadersInput, options?: { readonly method?: string | undefined; readonly url?: string | undefined }): VerificationStream<T> {
+    return new VerificationStream<T>(this, head(options?.method, options?.url, headers, this.#about.header_names));
+  }
+
   /** @internal What the engine reads of a request. */
   read(body: unknown, headers: unknown, options: { readonly method?: string | undefined; readonly url?: string | undefined } | undefined): Reading {
     const bytes = bodyBytes(body);
@@ -112,10 +121,4 @@ export class Verifier {
   get handle(): Handle {
     return this.#handle;
   }
-}
-
-function second(now: unknown): number {
-  if (now === undefined) return Math.floor(Date.now() / 1000);
-  if (typeof now === "number" && Number.isSafeInteger(now)) return now;
-  throw new ConfigurationError("option_invalid", "`now` is not a whole number of Unix seconds");
 }

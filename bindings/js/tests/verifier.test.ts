@@ -123,6 +123,26 @@ describe("bodies", () => {
   });
 });
 
+describe("a body in pieces", () => {
+  test("verifies as the whole does", () => {
+    const { body, headers, id } = delivery();
+    const bytes = Buffer.from(body as string);
+    const stream = verifier.start(headers);
+    for (let i = 0; i < bytes.length; i += 7) stream.update(bytes.subarray(i, i + 7));
+    const proof = stream.finish();
+    expect([proof.id, proof.text(), Buffer.from(proof.key()!)]).toEqual([id, body, Buffer.from(verifier.verify(body, headers).key()!)]);
+    expect(() => stream.finish()).toThrow(TypeError);
+  });
+
+  test("is refused at the start, at the limit, or at the end", () => {
+    const { body, headers } = delivery();
+    expect(code(() => verifier.start({}))).toBe("id_missing");
+    expect(code(() => new Verifier("standard-webhooks", SECRET, { maxBody: 10 }).start(headers).update(body))).toBe("body_too_large");
+    expect(code(() => verifier.start(headers).update(`${body} `).finish())).toBe("signature_mismatch");
+    expect(code(() => verifier.start(headers).update({} as never))).toBe("body_not_raw");
+  });
+});
+
 describe("what is configured", () => {
   test("an unset environment variable type-checks, and fails at start", () => {
     const unset: string | undefined = process.env["HOOKPROOF_NEVER_SET"];

@@ -165,3 +165,18 @@ pub fn memory_forget(store: u32, key: &[u8], now_ms: f64) -> Result<bool> {
 pub fn panic_on_purpose() {
     engine::panic_on_purpose();
 }
+
+#[wasm_bindgen]
+pub fn start(verifier: u32, head: &str) -> Result<u32> {
+    engine::start(verifier, head).map_err(thrown)
+}
+
+#[wasm_bindgen]
+pub fn update(stream: u32, chunk: &[u8]) -> Result<()> {
+    engine::update(stream, chunk).map_err(thrown)
+}
+
+#[wasm_bindgen]
+pub fn finish(stream: u32, now: f64) -> Result<f64> {
+    engine::finish(stream, now).map_err(thrown)
+}

@@ -92,7 +92,9 @@ impl<'a> Delivery<'a> {
         self.verifier.inner().secret_name(self.proof.secret)
     }
 
-    pub(crate) fn secret(&self) -> usize {
+    /// Which secret matched, in the order given: for engines, whose hosts keep it.
+    #[doc(hidden)]
+    pub fn secret(&self) -> usize {
         self.proof.secret
     }
 
