@@ -13,7 +13,7 @@ def on_delivery(delivery):
     print(delivery.event_type, delivery.id, delivery.json())
 """
 
-from hookproof._engine import Delivery, MemoryStore
+from hookproof._engine import VERSION, Delivery, MemoryStore
 from hookproof._errors import ConfigurationError, LeaseLost, VerificationError
 from hookproof._scheme import Scheme, Secret
 from hookproof._verifier import Signed, Signer, Stream, Verifier
@@ -45,6 +45,8 @@ __all__ = [
     "VerificationError",
     "Verifier",
 ]
+
+__version__ = VERSION
 
 # What costs more to import than a verifier does is imported when it is asked for.
 _LATER = {

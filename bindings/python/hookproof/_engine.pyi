@@ -11,6 +11,7 @@ __all__ = [
     "ERRORS",
     "OPTIONS",
     "STORE_TEXTS",
+    "VERSION",
     "Delivery",
     "Kernel",
     "MemoryStore",
@@ -25,6 +26,7 @@ __all__ = [
 ERRORS: dict[str, tuple[int, bool]]
 OPTIONS: list[str]
 STORE_TEXTS: dict[str, str]
+VERSION: str
 
 _Secret = tuple[bytes, str | None, int | None, int | None]
 _Message = tuple[int, str | None, str | None, str, str | None, Sequence[tuple[str, str]]]

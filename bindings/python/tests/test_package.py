@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import doctest
+import inspect
 import json
 import subprocess
 import sys
@@ -72,7 +73,8 @@ def test_options_are_the_cores_and_the_hosts() -> None:
         return found
 
     typed = fields("ReceiverOptions") + fields("VerifierOptions")
-    explained = [line.split("`")[1] for line in (Receiver.__doc__ or "").splitlines() if line.startswith("    - `")]
+    text = inspect.cleandoc(Receiver.__doc__ or "")
+    explained = [line.split("`")[1] for line in text.splitlines() if line.startswith("- `")]
     hosts = {"store", "clock", "on_outcome", "enqueue"}
     assert sorted(typed) == sorted(explained)
     assert set(typed) == set(OPTIONS) | hosts
@@ -90,10 +92,10 @@ def test_an_unknown_option_names_the_closest() -> None:
         Verifier("github", "s3cret", tolerence=5)  # type: ignore[call-arg]
 
 
-def test_the_stubs_are_the_engines() -> None:
+def test_the_stubs_are_the_engines(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "mypy.stubtest", "hookproof._engine"],
-        cwd=PACKAGE.parent,
+        cwd=tmp_path,
         capture_output=True,
         text=True,
         check=False,
