@@ -51,7 +51,11 @@ pub struct MemoryStore {
 
 /// A lock on its own cache lines, so that two threads do not wait for each other's line.
 #[repr(align(128))]
-struct Padded(Mutex<Shard>);
+struct Padded {
+    shard: Mutex<Shard>,
+    /// Its share of the capacity.
+    capacity: usize,
+}
 
 impl core::fmt::Debug for Padded {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -76,7 +80,12 @@ impl MemoryStore {
         let capacity = capacity.clamp(1, MOST_SHARDS * finished::Finished::MOST);
         let shards = capacity.div_ceil(KEYS_PER_SHARD).next_power_of_two().min(MOST_SHARDS);
         Self {
-            shards: (0..shards).map(|_| Padded(Mutex::default())).collect(),
+            shards: (0..shards)
+                .map(|n| Padded {
+                    shard: Mutex::default(),
+                    capacity: capacity / shards + usize::from(n < capacity % shards),
+                })
+                .collect(),
             capacity,
             minimum_ms: AtomicU64::new(Self::DEFAULT_MINIMUM_MS),
             evictions: AtomicU64::new(0),
@@ -177,9 +186,8 @@ impl MemoryStore {
     /// The shard of a key, and its share of the capacity.
     fn shard(&self, key: &[u8; 32]) -> Option<(MutexGuard<'_, Shard>, usize)> {
         let [a, b, ..] = *key;
-        let at = usize::from(u16::from_le_bytes([a, b])) & (self.shards.len() - 1);
-        let share = self.capacity / self.shards.len() + usize::from(at < self.capacity % self.shards.len());
-        Some((lock(self.shards.get(at)?), share))
+        let padded = self.shards.get(usize::from(u16::from_le_bytes([a, b])) & (self.shards.len() - 1))?;
+        Some((lock(padded), padded.capacity))
     }
 }
 
@@ -191,7 +199,7 @@ impl Default for MemoryStore {
 
 // No step leaves a shard half changed, so a panic elsewhere on the same thread takes nothing away.
 fn lock(shard: &Padded) -> MutexGuard<'_, Shard> {
-    shard.0.lock().unwrap_or_else(PoisonError::into_inner)
+    shard.shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A [`MemoryStore`] together with the clock that it reads.

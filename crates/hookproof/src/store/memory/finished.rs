@@ -36,9 +36,9 @@ impl Instant {
 /// No position.
 const NONE: u16 = u16::MAX;
 
-/// Records are allocated in blocks, so that a full shard holds at most one block of unused ones, and none is copied
-/// when the next block comes.
-const BLOCK: usize = 64;
+/// Records are allocated in blocks, so that none is copied when there is no more room. Small ones: the memory that all
+/// shards write to next then fits into a cache, which a page for each would not.
+const BLOCK: usize = 16;
 
 pub(super) struct Finished {
     blocks: Vec<Vec<Record>>,

@@ -2,6 +2,7 @@
 
 use core::hash::{BuildHasherDefault, Hasher};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use super::finished::Finished;
 use crate::store::{ClaimAnswer, Token};
@@ -109,10 +110,10 @@ impl Shard {
     }
 
     fn take(&mut self, key: &[u8; 32], token: &Token) -> Option<Flight> {
-        if self.flights.get(key)?.token != *token {
-            return None;
+        match self.flights.entry(*key) {
+            Entry::Occupied(flight) if flight.get().token == *token => Some(flight.remove()),
+            _ => None,
         }
-        self.flights.remove(key)
     }
 
     /// Room for one more key; whether a completed one had to leave early for it. `None` if there is none.
