@@ -10,6 +10,7 @@ pub(crate) type Answered<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreErr
 
 pub(crate) trait Erased: Send + Sync {
     fn scope(&self) -> &str;
+    fn remember_at_least(&self, minimum_ms: u64);
     fn claim<'a>(
         &'a self,
         key: &'a [u8; 32],
@@ -25,6 +26,10 @@ pub(crate) trait Erased: Send + Sync {
 impl<S: AsyncStore> Erased for S {
     fn scope(&self) -> &str {
         AsyncStore::scope(self)
+    }
+
+    fn remember_at_least(&self, minimum_ms: u64) {
+        AsyncStore::remember_at_least(self, minimum_ms);
     }
 
     fn claim<'a>(

@@ -40,6 +40,9 @@ impl Receiver {
 
     fn of(verifier: Verifier, store: Option<Arc<dyn Erased>>) -> Result<Self, Error> {
         let kernel = hookproof::Receiver::new(verifier, store.is_some())?;
+        if let Some(store) = &store {
+            store.remember_at_least(kernel.least_retention().saturating_mul(1000));
+        }
         for warning in kernel.warnings() {
             tracing::warn!(scheme = kernel.verifier().scheme().id(), "{warning}");
         }

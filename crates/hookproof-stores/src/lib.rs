@@ -37,6 +37,12 @@ pub trait AsyncStore: Send + Sync {
     /// What the store keeps apart: the user's endpoint or tenant. It goes into the key.
     fn scope(&self) -> &str;
 
+    /// Takes note of how long a receiver needs completed keys at least, in milliseconds. For bounded stores, which may
+    /// let a completed key leave only after that; others have nothing to do.
+    fn remember_at_least(&self, minimum_ms: u64) {
+        let _ = minimum_ms;
+    }
+
     /// Takes `key` for `lease_ms`, unless it is done or in flight elsewhere.
     fn claim(
         &self,

@@ -10,6 +10,10 @@ impl<C: Fn() -> u64 + Send + Sync> AsyncStore for Clocked<C> {
         Store::scope(self)
     }
 
+    fn remember_at_least(&self, minimum_ms: u64) {
+        Store::remember_at_least(self, minimum_ms);
+    }
+
     async fn claim(
         &self,
         key: &[u8; 32],

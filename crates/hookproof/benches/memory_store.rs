@@ -117,10 +117,7 @@ fn fill(dedup: &impl Dedup, threads: u64) -> Figures {
         }
     });
     let took = began.elapsed();
-    Figures {
-        ns: took.as_nanos() as f64 / KEYS as f64,
-        bytes: (LIVE.load(Relaxed) - before) as f64 / KEYS as f64,
-    }
+    Figures { ns: took.as_nanos() as f64 / KEYS as f64, bytes: (LIVE.load(Relaxed) - before) as f64 / KEYS as f64 }
 }
 
 /// The longest single delivery. The keys are the same in every round, so what the store itself makes long is long in

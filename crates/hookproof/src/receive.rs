@@ -47,6 +47,7 @@ pub struct Receiver {
     verifier: Verifier,
     deduplicates: bool,
     retention: u64,
+    least_retention: u64,
     warnings: Vec<String>,
     limiter: Option<Limiter>,
 }
@@ -178,7 +179,7 @@ impl Receiver {
             }
         }
         let limiter = options.rate_limit.or(definition.rate_limit).map(Limiter::new);
-        Ok(Self { deduplicates, retention, warnings, limiter, verifier })
+        Ok(Self { deduplicates, retention, least_retention: least, warnings, limiter, verifier })
     }
 
     /// The verifier.
@@ -189,6 +190,12 @@ impl Receiver {
     /// How long keys are kept, in seconds.
     pub fn retention(&self) -> u64 {
         self.retention
+    }
+
+    /// How long keys must be kept at least, in seconds: before that, a replay would run again. For a bounded store, which
+    /// may forget a completed key only after it.
+    pub fn least_retention(&self) -> u64 {
+        self.least_retention
     }
 
     /// What a user should be told once, when the receiver is built.

@@ -63,6 +63,8 @@ impl core::fmt::Debug for Padded {
     }
 }
 
+/// No receiver has said its minimum.
+const UNSAID: u64 = u64::MAX;
 const KEYS_PER_SHARD: usize = 4_096;
 const MOST_SHARDS: usize = 65_536;
 
@@ -87,22 +89,24 @@ impl MemoryStore {
                 })
                 .collect(),
             capacity,
-            minimum_ms: AtomicU64::new(Self::DEFAULT_MINIMUM_MS),
+            minimum_ms: AtomicU64::new(UNSAID),
             evictions: AtomicU64::new(0),
         }
     }
 
-    /// Sets how long a completed key stays at least, in milliseconds, even if the store is full: the hard minimum of
-    /// the receiver's retention.
+    /// Sets how long a completed key stays at least, in milliseconds, even if the store is full.
     #[must_use]
     pub fn with_minimum(self, minimum_ms: u64) -> Self {
         self.minimum_ms.store(minimum_ms, Ordering::Relaxed);
         self
     }
 
-    /// Raises that minimum if `minimum_ms` is higher: for a receiver whose retention needs more.
-    pub fn raise_minimum(&self, minimum_ms: u64) {
-        self.minimum_ms.fetch_max(minimum_ms, Ordering::Relaxed);
+    /// Takes note of a receiver's hard minimum, in milliseconds: the highest of those on this store counts, and
+    /// [`MemoryStore::DEFAULT_MINIMUM_MS`] as long as nobody has said one.
+    pub fn remember_at_least(&self, minimum_ms: u64) {
+        let raised = |said: u64| if said == UNSAID { minimum_ms } else { said.max(minimum_ms) };
+        // The closure always answers, so there is no error to look at.
+        let _ = self.minimum_ms.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |said| Some(raised(said)));
     }
 
     /// This store as a [`Store`], on a clock that answers milliseconds.
@@ -122,7 +126,10 @@ impl MemoryStore {
         lease_ms: u64,
         now_ms: u64,
     ) -> Result<ClaimAnswer, StoreError> {
-        let minimum_ms = self.minimum_ms.load(Ordering::Relaxed);
+        let minimum_ms = match self.minimum_ms.load(Ordering::Relaxed) {
+            UNSAID => Self::DEFAULT_MINIMUM_MS,
+            said => said,
+        };
         let (mut shard, capacity) = self.shard(key).ok_or(StoreError::Full)?;
         match shard.claim(key, token, body_hash, lease_ms, now_ms, Bounds { capacity, minimum_ms }) {
             Claimed::Answer(answer) => Ok(answer),
@@ -218,6 +225,10 @@ impl<C> Clocked<C> {
 }
 
 impl<C: Fn() -> u64 + Send + Sync> Store for Clocked<C> {
+    fn remember_at_least(&self, minimum_ms: u64) {
+        self.store.remember_at_least(minimum_ms);
+    }
+
     fn claim(
         &self,
         key: &[u8; 32],

@@ -103,6 +103,18 @@ fn full_of_what_may_not_leave_is_an_error() {
 }
 
 #[test]
+fn the_highest_minimum_of_the_receivers_counts_and_a_day_without_any() {
+    for (said, minimum) in [(vec![], DAY), (vec![600_000], 600_000), (vec![600_000, 900_000, 1], 900_000)] {
+        let store = MemoryStore::new(1);
+        said.into_iter().for_each(|minimum| store.remember_at_least(minimum));
+        fence(claim(&store, 0, 1, NOW));
+        assert!(store.complete(&key(0), &token(1), 7 * DAY, NOW));
+        assert_eq!(claim(&store, 1, 1, NOW + minimum - 1), Err(StoreError::Full));
+        fence(claim(&store, 1, 1, NOW + minimum));
+    }
+}
+
+#[test]
 fn ended_leases_and_ended_keys_leave_before_any_other() {
     let store = MemoryStore::new(3).with_minimum(0);
     fence(claim(&store, 0, 1, NOW));
