@@ -59,6 +59,10 @@ build: .build/python .build/node .build/wasm .build/js .build/cli ## the engines
 	$(STEP) "packages to compare with" sh -c 'npm ci --ignore-scripts --prefix tests/interop && .venv/bin/python -m pip install --quiet -r tests/interop/requirements.txt'
 	@touch $@
 
+.build/npm-packaging: tests/packaging/js/package.json tests/packaging/js/package-lock.json .build/prerequisites
+	$(STEP) "npm packages of packaging" npm --prefix tests/packaging/js ci
+	@touch $@
+
 .build/npm-stores: tests/stores/js/package.json tests/stores/js/package-lock.json .build/prerequisites
 	$(STEP) "npm packages of stores" npm --prefix tests/stores/js ci
 	@touch $@
@@ -125,8 +129,9 @@ interop-test: build .build/interop ## the documents' samples and the providers' 
 	pytest -q tests/interop
 readme-test: build
 	pytest -q tests/readme
-packaging-test: build
+packaging-test: build .build/npm-packaging # with the runtimes and bundlers that tests/packaging/js brings
 	pytest -q tests/packaging
+	cd tests/packaging/js && node --test --test-reporter=spec *.test.mjs
 
 torture-short: build .build/services .build/npm-stores
 	python tests/torture/torture.py --short

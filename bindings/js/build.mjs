@@ -17,19 +17,21 @@ const script = readFileSync(join(here, "engine/glue.no-modules.js"), "utf8");
 const glue = transformSync(`export function createGlue() {\n${script}\nreturn wasm_bindgen;\n}\n`, { minifySyntax: true, target: "es2022" }).code;
 
 const base64 = readFileSync(join(here, "engine/hookproof_bg.wasm")).toString("base64");
-const inline = `const base64 = "${base64}";
-export function inlineModule() {
-  const text = atob(base64);
+const inline = `"use strict";
+/** The module, compiled from bytes that travel inside JavaScript: no bundler can lose it. */
+exports.inlineModule = function inlineModule() {
+  const text = atob("${base64}");
   const bytes = new Uint8Array(text.length);
   for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
   return new WebAssembly.Module(bytes);
-}
+};
 `;
 
 rmSync(dist, { recursive: true, force: true });
 execFileSync(process.execPath, [tsc, "-p", "."], { cwd: here, stdio: "inherit" });
 writeFileSync(join(dist, "esm/glue.js"), glue);
-writeFileSync(join(dist, "esm/wasm-inline.js"), inline);
+// One copy for both kinds of modules: it is most of the package.
+writeFileSync(join(here, "engine/inline.cjs"), inline);
 
 for (const name of readdirSync(join(dist, "esm"), { recursive: true })) {
   const [from, to] = [join(dist, "esm", name), join(dist, "cjs", name)];

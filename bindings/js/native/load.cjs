@@ -1,7 +1,7 @@
 "use strict";
 // The native engine of this platform: beside the package where it was built here, otherwise from the optional
-// dependency that npm installed for the platform. The names are made at run time, so that no bundler tries to follow.
-const { join } = require("node:path");
+// dependency that npm installed for the platform. Names are made at run time and nothing else is required, so that no
+// bundler tries to follow, or leaves a call behind that fails before the fallback is reached.
 
 /** The platform as napi-rs spells it: `linux-x64-gnu`, `darwin-arm64` ... */
 function triple() {
@@ -26,7 +26,9 @@ function isMusl() {
 function load() {
   const name = triple();
   const tried = [];
-  for (const place of [join(__dirname, "..", "engine", `hookproof.${name}.node`), `@hookproof/engine-${name}`]) {
+  // In a bundle this file is somewhere else, if it is anywhere.
+  const beside = typeof __dirname === "string" ? [`${__dirname}/../engine/hookproof.${name}.node`] : [];
+  for (const place of [...beside, `@hookproof/engine-${name}`]) {
     try {
       return require(place);
     } catch (error) {

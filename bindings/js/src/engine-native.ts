@@ -1,13 +1,13 @@
+import inline from "../../engine/inline.cjs";
 import native from "../../native/load.cjs";
 import { Engine } from "./engine.js";
 import { wasmEngine } from "./engine-wasm.js";
 import type { Functions } from "./functions.js";
-import { inlineModule } from "./wasm-inline.js";
 
 /** The native engine; the WebAssembly one, with one warning, where no binary fits. `HOOKPROOF_ENGINE=wasm` asks for it. */
 export function loadNative(): Engine {
   const wanted = process.env.HOOKPROOF_ENGINE;
-  if (wanted === "wasm") return wasmEngine(inlineModule());
+  if (wanted === "wasm") return wasmEngine(inline.inlineModule());
   try {
     const functions = native.load() as Functions;
     return new Engine({ kind: "native", functions: () => functions });
@@ -17,6 +17,6 @@ export function loadNative(): Engine {
       type: "HookproofWarning",
       code: "HOOKPROOF_WASM",
     });
-    return wasmEngine(inlineModule());
+    return wasmEngine(inline.inlineModule());
   }
 }

@@ -1,4 +1,4 @@
+import inline from "../../../engine/inline.cjs";
 import { wasmEngine } from "../engine-wasm.js";
-import { inlineModule } from "../wasm-inline.js";
 
-export const load = () => wasmEngine(inlineModule());
+export const load = () => wasmEngine(inline.inlineModule());
