@@ -14,7 +14,10 @@ mod verifier;
 
 pub use about::{describe, errors, schemes, store_texts};
 pub use hookproof::Error;
-pub use memory::{memory_claim, memory_complete, memory_extend, memory_forget, memory_release, memory_store};
+pub use memory::{
+    memory_claim, memory_complete, memory_extend, memory_forget, memory_release, memory_remember_at_least,
+    memory_store, memory_warning,
+};
 pub use receive::{about_receiver, begin, receiver, refuse, step};
 pub use sign::sign;
 pub use stream::{finish, start, update};

@@ -53,6 +53,19 @@ pub fn memory_claim(
     })
 }
 
+/// Takes note of how long a receiver needs completed keys at least.
+pub fn memory_remember_at_least(store: u32, minimum_ms: f64) -> Result<(), Error> {
+    on(store, |store| {
+        store.remember_at_least(whole(minimum_ms));
+        Ok(())
+    })
+}
+
+/// What the user should be told now; each thing once, and nothing is an empty text.
+pub fn memory_warning(store: u32, process: u32) -> Result<String, Error> {
+    on(store, |store| Ok(store.warning(process).unwrap_or_default().to_owned()))
+}
+
 /// Whether the claim was still the token's, which is now done for `retention_ms`.
 pub fn memory_complete(store: u32, key: &[u8], token: &[u8], retention_ms: f64, now_ms: f64) -> Result<bool, Error> {
     on(store, |store| {

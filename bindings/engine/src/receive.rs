@@ -17,9 +17,16 @@ pub fn receiver(verifier: u32, deduplicates: bool) -> Result<u32, Error> {
     Ok(RECEIVERS.with_borrow_mut(|table| table.insert(receiver)))
 }
 
-/// What a host has to know of a receiver: `{retention, warnings}`.
+/// What a host has to know of a receiver: `{retention, least_retention, warnings}`.
 pub fn about_receiver(receiver: u32) -> Result<String, Error> {
-    on(receiver, |receiver| json!({ "retention": receiver.retention(), "warnings": receiver.warnings() }).to_string())
+    on(receiver, |receiver| {
+        json!({
+            "retention": receiver.retention(),
+            "least_retention": receiver.least_retention(),
+            "warnings": receiver.warnings(),
+        })
+        .to_string()
+    })
 }
 
 fn on<T>(receiver: u32, read: impl FnOnce(&Receiver) -> T) -> Result<T, Error> {

@@ -37,6 +37,8 @@ export interface Functions {
   memoryComplete(store: number, key: Uint8Array, token: Uint8Array, retentionMs: number, nowMs: number): boolean;
   memoryRelease(store: number, key: Uint8Array, token: Uint8Array): boolean;
   memoryExtend(store: number, key: Uint8Array, token: Uint8Array, leaseMs: number, nowMs: number): boolean;
+  memoryRememberAtLeast(store: number, minimumMs: number): void;
+  memoryWarning(store: number, process: number): string;
   memoryForget(store: number, key: Uint8Array, nowMs: number): boolean;
 
   /** Panics: what happens then is tested with it. */

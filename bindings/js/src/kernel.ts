@@ -60,6 +60,8 @@ export class Kernel {
   readonly verifier: Verifier;
   /** How long keys are kept, in seconds. */
   readonly retention: number;
+  /** How long a bounded store must keep a completed key at least, in seconds. */
+  readonly leastRetention: number;
   /** What a user should be told once, when the receiver is built. */
   readonly warnings: readonly string[];
   readonly #handle: Handle;
@@ -70,8 +72,13 @@ export class Kernel {
     const engine = core();
     this.#handle = engine.hold("receiver", (functions) => functions.receiver(engine.number(verifier.handle), deduplicates));
     const number = engine.number(this.#handle);
-    const about = JSON.parse(engine.call((functions) => functions.aboutReceiver(number))) as { retention: number; warnings: string[] };
+    const about = JSON.parse(engine.call((functions) => functions.aboutReceiver(number))) as {
+      retention: number;
+      least_retention: number;
+      warnings: string[];
+    };
     this.retention = about.retention;
+    this.leastRetention = about.least_retention;
     this.warnings = about.warnings;
   }
 

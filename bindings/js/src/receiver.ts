@@ -138,7 +138,9 @@ export class Receiver<Provider extends string = string> {
   }
 
   #kernel(secret: SecretInput): Kernel {
-    return new Kernel(new Verifier(this.scheme, secret, this.#options), this.store !== null);
+    const kernel = new Kernel(new Verifier(this.scheme, secret, this.#options), this.store !== null);
+    this.store?.rememberAtLeast?.(kernel.leastRetention * 1000);
+    return kernel;
   }
 
   // Options are judged at start, before there is a secret: with one that no delivery is ever verified by.

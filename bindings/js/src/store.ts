@@ -44,6 +44,8 @@ export interface Store {
    * together. `false` if the token is no longer the newest one, and the transaction must abort.
    */
   completeIn?(transaction: never, key: Uint8Array, token: Uint8Array, retentionMs: number): Awaitable<boolean>;
+  /** Takes note of how long a receiver needs completed keys at least; for a bounded store. */
+  rememberAtLeast?(minimumMs: number): void;
   /** Makes the tables that the store needs, where it needs any. */
   create?(): Awaitable<void>;
 }

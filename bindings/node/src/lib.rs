@@ -173,6 +173,16 @@ pub fn memory_extend(store: u32, key: &[u8], token: &[u8], lease_ms: f64, now_ms
 }
 
 #[napi(catch_unwind)]
+pub fn memory_remember_at_least(store: u32, minimum_ms: f64) -> Result<()> {
+    engine::memory_remember_at_least(store, minimum_ms).map_err(thrown)
+}
+
+#[napi(catch_unwind)]
+pub fn memory_warning(store: u32, process: u32) -> Result<String> {
+    engine::memory_warning(store, process).map_err(thrown)
+}
+
+#[napi(catch_unwind)]
 pub fn memory_forget(store: u32, key: &[u8], now_ms: f64) -> Result<bool> {
     engine::memory_forget(store, key, now_ms).map_err(thrown)
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from time import time
 
-from hookproof._engine import Kernel
+from hookproof._engine import Kernel, MemoryStore
 from hookproof._errors import ConfigurationError, VerificationError
 from hookproof._outcome import logger, meter
 from hookproof._scheme import Scheme, engine_secrets
@@ -97,6 +97,7 @@ class Receiver:
     def __init__(self, scheme: SchemeSource, secret: Secrets | Resolver, **options: Unpack[ReceiverOptions]) -> None:
         given: dict[str, Any] = dict(options)
         self.store: Any = _store(given.pop("store", _MISSING))
+        self.store_warning = self.store.warning if isinstance(self.store, MemoryStore) else None
         self.clock: Callable[[], float] = _function(given, "clock") or time
         self.on_outcome: Callable[[Outcome], Any] | None = _function(given, "on_outcome")
         self.enqueue: Callable[[Delivery], Any] | None = _function(given, "enqueue")
@@ -163,7 +164,10 @@ class Receiver:
         return gate, tenant
 
     def _gate(self, secret: Any) -> Gate:
-        return Gate(Verifier(self.scheme, secret, **self._options), self.store is not None)
+        gate = Gate(Verifier(self.scheme, secret, **self._options), self.store is not None)
+        if isinstance(self.store, MemoryStore):
+            self.store.remember_at_least(gate.kernel.least_retention * 1000)
+        return gate
 
     def _try_options(self) -> None:
         """Judges the options before there is a secret: with one that fits most schemes, and that nobody can know."""

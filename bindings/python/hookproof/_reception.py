@@ -110,6 +110,8 @@ def _way(
             if command[0] == "claim":
                 _, key, body_hash, lease_ms, retention_ms = command
                 event, value = yield "store", store.claim, (key, token, body_hash, lease_ms)
+                if receiver.store_warning is not None and (warning := receiver.store_warning()) is not None:
+                    logger().warning("%s: %s", receiver.scheme.id, warning)
             elif command[0] == "run":
                 _, fence, every_ms, for_ms = command
                 renewal = None

@@ -32,6 +32,12 @@ impl Kernel {
         Ok(Self { core, verifier, warnings, started: Instant::now() })
     }
 
+    /// How long a bounded store must keep a completed key at least, in seconds.
+    #[getter]
+    fn least_retention(&self) -> u64 {
+        self.core.least_retention()
+    }
+
     /// Judges a request: what is next, and if it is a delivery, that and its reception.
     fn begin<'py>(&self, request: Parts<'py>, now: i64, scope: &str, token: [u8; 16]) -> Begun<'py> {
         let ((body, headers, method, url), verifier) = (request, self.verifier.get());

@@ -44,6 +44,15 @@ impl MemoryStore {
         Ok(answer?.into_any().unbind())
     }
 
+    fn remember_at_least(&self, minimum_ms: u64) {
+        self.core.remember_at_least(minimum_ms);
+    }
+
+    /// What the user should be told now; each thing once.
+    fn warning(&self) -> Option<&'static str> {
+        self.core.warning(std::process::id())
+    }
+
     fn complete(&self, key: Key, token: [u8; 16], retention_ms: u64) -> bool {
         self.core.complete(&key, &Token(token), retention_ms, self.now())
     }

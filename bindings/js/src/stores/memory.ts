@@ -3,6 +3,12 @@ import { fromHex } from "../hex.js";
 import type { Functions } from "../functions.js";
 import type { ClaimAnswer, Store } from "../store.js";
 
+// What runs in one process only: a worker of `node:cluster` has siblings, each with a memory of its own.
+const host = globalThis.process as { pid?: number; env?: Record<string, string | undefined> } | undefined;
+const PROCESS = host?.pid ?? 1;
+const IS_WORKER = host?.env?.["NODE_UNIQUE_ID"] !== undefined;
+let warned = false;
+
 /** Options of a memory store. */
 export interface MemoryStoreOptions {
   /** How many keys it holds at most. Default 1,000,000, about 75 bytes each. */
@@ -24,6 +30,10 @@ export class MemoryStore implements Store {
 
   constructor(options: MemoryStoreOptions = {}) {
     const { capacity = 0, clock = () => performance.timeOrigin + performance.now() } = options;
+    if (IS_WORKER && !warned) {
+      warned = true;
+      console.warn("hookproof: this process is a worker of a cluster, and its memory store is its own: a delivery may run once in each worker; use a shared store");
+    }
     this.#engine = core().apart();
     this.#clock = clock;
     this.#handle = this.#engine.hold("memory", (functions) => functions.memoryStore(capacity));
@@ -34,6 +44,7 @@ export class MemoryStore implements Store {
       | { kind: "claimed"; fence: number }
       | { kind: "done"; body_hash: string }
       | { kind: "in_flight"; remaining_ms: number };
+    this.#warn();
     switch (answer.kind) {
       case "claimed":
         return answer;
@@ -58,6 +69,16 @@ export class MemoryStore implements Store {
 
   forget(key: Uint8Array): boolean {
     return this.#step((functions, store) => functions.memoryForget(store, key, this.#clock()));
+  }
+
+  /** Takes note of how long a receiver needs completed keys at least: a full store keeps them so long. */
+  rememberAtLeast(minimumMs: number): void {
+    this.#step((functions, store) => functions.memoryRememberAtLeast(store, minimumMs));
+  }
+
+  #warn(): void {
+    const warning = this.#step((functions, store) => functions.memoryWarning(store, PROCESS));
+    if (warning !== "") console.warn(`hookproof: ${warning}`);
   }
 
   #step<T>(run: (functions: Functions, store: number) => T): T {

@@ -1,6 +1,6 @@
 //! The store of one process.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{ClaimAnswer, Store, StoreError, Token};
@@ -47,7 +47,14 @@ pub struct MemoryStore {
     capacity: usize,
     minimum_ms: AtomicU64,
     evictions: AtomicU64,
+    /// The process that used it first; 0 before that.
+    process: AtomicU32,
+    said: AtomicU8,
 }
+
+/// What [`MemoryStore::warning`] has said.
+const SAID_EVICTED: u8 = 1;
+const SAID_FORKED: u8 = 2;
 
 /// A lock on its own cache lines, so that two threads do not wait for each other's line.
 #[repr(align(128))]
@@ -91,6 +98,8 @@ impl MemoryStore {
             capacity,
             minimum_ms: AtomicU64::new(UNSAID),
             evictions: AtomicU64::new(0),
+            process: AtomicU32::new(0),
+            said: AtomicU8::new(0),
         }
     }
 
@@ -188,6 +197,34 @@ impl MemoryStore {
     #[must_use]
     pub fn evictions(&self) -> u64 {
         self.evictions.load(Ordering::Relaxed)
+    }
+
+    /// What the user should be told now; each thing once. `process` is the number of the process that asks.
+    ///
+    /// ```
+    /// let store = hookproof::store::MemoryStore::new(10);
+    /// assert_eq!(store.warning(100), None);
+    /// assert!(store.warning(101).is_some_and(|warning| warning.contains("second process")), "after a fork");
+    /// assert_eq!(store.warning(101), None);
+    /// ```
+    pub fn warning(&self, process: u32) -> Option<&'static str> {
+        let first = self.process.compare_exchange(0, process, Ordering::Relaxed, Ordering::Relaxed);
+        if first.is_err_and(|first| first != process) && self.says(SAID_FORKED) {
+            return Some(
+                "this memory store is used in a second process: each has a memory of its own, so a delivery may run once in each; use a shared store",
+            );
+        }
+        if self.evictions() > 0 && self.says(SAID_EVICTED) {
+            return Some(
+                "the memory store was full and forgot completed deliveries before their time: late copies of them run again; give it more room, or use a shared store",
+            );
+        }
+        None
+    }
+
+    /// Whether this was not said before.
+    fn says(&self, what: u8) -> bool {
+        self.said.load(Ordering::Relaxed) & what == 0 && self.said.fetch_or(what, Ordering::Relaxed) & what == 0
     }
 
     /// The shard of a key, and its share of the capacity.

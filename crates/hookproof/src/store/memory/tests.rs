@@ -94,9 +94,11 @@ fn full_of_what_may_not_leave_is_an_error() {
     assert!(store.complete(&key(0), &token(1), DAY, NOW));
     assert!(store.complete(&key(1), &token(1), DAY, NOW + 1));
     assert_eq!(claim(&store, 3, 1, NOW + 4_999), Err(StoreError::Full));
-    assert_eq!(store.evictions(), 0);
+    assert_eq!((store.evictions(), store.warning(1)), (0, None));
     fence(claim(&store, 3, 1, NOW + 5_000));
     assert_eq!(store.evictions(), 1);
+    assert!(store.warning(1).unwrap().contains("was full"));
+    assert_eq!(store.warning(1), None);
     assert_eq!(claim(&store, 1, 1, NOW + 5_000), Ok(ClaimAnswer::Done { body_hash: [1; 32] }), "the older one left");
     assert_eq!(store.len(), 3);
     assert!(store.complete(&key(2), &token(1), DAY, NOW + 5_000), "a key in flight never leaves");
