@@ -138,13 +138,16 @@ torture-short: build .build/services .build/npm-stores
 
 # --- more -------------------------------------------------------------------------------------------------------------
 
-.PHONY: lint format torture docs deny wheel clean
+.PHONY: lint format torture bench-python docs deny wheel clean
 lint: rust-format rust-lint python-lint python-types js-types ## format, clippy, ruff, mypy --strict, tsc --strict
 format: .build/venv ## rewrites the sources in the common format
 	cargo fmt --all
 	ruff format . && ruff check --fix .
 torture: build .build/services .build/npm-stores ## processes that die, stop and fail on each store, 2,000 events, 8 copies of each (SEED=n repeats a run)
 	python tests/torture/torture.py $(if $(SEED),--seed $(SEED))
+bench-python: .build/python ## one verification beside the libraries that people use, and what receiving adds to a request of Flask
+	python bindings/python/bench/verify.py
+	python bindings/python/bench/share.py
 docs: .build/cli ## writes what is derived in the documentation
 	python tests/readme/derived.py
 deny: ## licences, bans and advisories with cargo-deny, if it is installed (cargo install cargo-deny)

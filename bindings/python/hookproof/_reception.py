@@ -15,7 +15,7 @@ from hookproof._claim import AsyncClaim, Claim
 from hookproof._errors import ConfigurationError, LeaseLost, VerificationError
 from hookproof._outcome import Outcome, log, logger
 from hookproof._receiver import is_async
-from hookproof._renewal import Renewal, scheduler
+from hookproof._renewal import Renewal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -194,9 +194,7 @@ def _renewed(claim: Claim, every: float, lasting: float) -> Renewal:
             logger().warning("the store failed to extend a lease, which is tried again: %r", error)
         return True
 
-    renewal = Renewal(extend, every, lasting)
-    scheduler.add(renewal)
-    return renewal
+    return Renewal(extend, every, lasting)
 
 
 def _lost(claim: Claim | AsyncClaim) -> None:

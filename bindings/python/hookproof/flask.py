@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gc
 from functools import wraps
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import flask
@@ -81,20 +82,26 @@ def _view(receiver: Receiver, function: Callable[..., Any] | None) -> Callable[.
             "option_invalid",
         )
 
+    is_async = iscoroutinefunction(handler.function)
+
     @wraps(handler.function)
     def view(*decorated: Any, **path: Any) -> flask.Response:
         if decorated:
             raise never_runs(decorated[0])
+        # Each use of a proxy of Flask's looks the same object up again.
+        request: flask.Request = flask.request._get_current_object()  # type: ignore[attr-defined]
+        app: flask.Flask = flask.current_app._get_current_object()  # type: ignore[attr-defined]
 
         def run(delivery: Delivery, claim: Any) -> tuple[flask.Response, int]:
             flask.g.delivery = delivery
-            call = flask.current_app.ensure_sync(handler.function)
-            response = to_response(call(**path, **handler.arguments(delivery, claim)))
+            call = app.ensure_sync(handler.function) if is_async else handler.function
+            response = to_response(call(**path, **handler.arguments(delivery, claim)), app)
             # What breaks off while it is sent would have been settled as a success.
             response.make_sequence()
             return response, response.status_code
 
-        return to_response(answer(receiver, to_request(), run))
+        result = answer(receiver, to_request(request, app), run)
+        return to_response(result, app) if isinstance(result, Answer) else result
 
     if function is None:
         view.__name__ = view.__qualname__ = f"receive_{receiver.scheme.id.replace('-', '_')}"
@@ -103,29 +110,31 @@ def _view(receiver: Receiver, function: Callable[..., Any] | None) -> Callable[.
     return view
 
 
-def to_request() -> Incoming:
-    """The current request, as a reception takes it."""
-    request = flask.request
-    return Incoming(_read, request.environ, request.method, _environ.url(request.environ), request)
+def to_request(request: flask.Request, app: flask.Flask) -> Incoming:
+    """A request, as a reception takes it."""
+    environ = request.environ
+    return Incoming(lambda limit: _read(request, app, limit), environ, request.method, _environ.url(environ), request)
 
 
-def to_response(given: Any) -> flask.Response:
+def to_response(given: Any, app: flask.Flask) -> flask.Response:
     """What a handler returned, or the kernel answers, as Flask's response."""
     if isinstance(given, Answer):
-        response = flask.Response(given.body, given.status)
+        response = app.response_class(given.body, given.status)
         response.headers.update(given.headers)
         if not given.body:
             response.headers.pop("content-type", None)
         return response
-    return flask.current_app.make_response("" if given is None else given)
+    return app.make_response("" if given is None else given)
 
 
-def _read(limit: int) -> bytes:
+def _read(request: flask.Request, app: flask.Flask, limit: int) -> bytes:
     """The body as it came, whatever ran before; Flask keeps it for whatever runs afterwards."""
-    request = flask.request
-    # One more than the limit: at the limit itself, werkzeug cuts a chunked body off without a word.
-    request.max_content_length = limit + 1
     announced = _environ.content_length(request.environ)
+    if announced is not None and announced > limit:
+        raise too_large(limit)
+    if announced is None or app.config.get("MAX_CONTENT_LENGTH") is not None:
+        # One more than the limit: at the limit itself, werkzeug cuts a chunked body off without a word.
+        request.max_content_length = limit + 1
     try:
         body = request.get_data(cache=True)
     except RequestEntityTooLarge:

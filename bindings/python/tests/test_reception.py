@@ -13,7 +13,7 @@ from sending import BODY, PROVIDER, SECRET, event, headers
 
 from hookproof import ConfigurationError, Delivery, LeaseLost, MemoryStore, Outcome, Receiver, Secret
 from hookproof._reception import Answer, Incoming, answer
-from hookproof._renewal import Renewal, Scheduler
+from hookproof._renewal import Renewal, scheduler
 
 
 class Recorder:
@@ -232,13 +232,33 @@ def test_renewal_ends_with_max_handler() -> None:
 
 def test_a_renewal_that_is_stopped_never_begins() -> None:
     calls: list[int] = []
-    scheduler = Scheduler()
-    renewals = [Renewal(lambda: bool(calls.append(1)), 0.05, 10) for _ in range(100)]
-    for renewal in renewals:
-        scheduler.add(renewal)
-        renewal.stop()
+    for _ in range(100):
+        Renewal(lambda: bool(calls.append(1)), 0.05, 10).stop()
     time.sleep(0.15)
     assert calls == []
+    assert not scheduler._waiting
+
+
+def test_the_thread_that_begins_renewals_ends_and_comes_back() -> None:
+    calls: list[int] = []
+    for seen in (2, 4):
+        renewal = Renewal(lambda: not calls.append(1), 0.02, 10)  # type: ignore[func-returns-value]
+        time.sleep(0.1)
+        renewal.stop()
+        assert len(calls) >= seen
+        # as if it had looked for ten seconds and found nothing
+        with scheduler._changed:
+            scheduler._running = False
+
+
+def test_renewals_that_are_due_at_different_times() -> None:
+    seen: list[float] = []
+    started = time.monotonic()
+    renewals = [Renewal(lambda: bool(seen.append(time.monotonic() - started)), after, 10) for after in (0.3, 0.1, 0.2)]
+    time.sleep(0.45)
+    for renewal in renewals:
+        renewal.stop()
+    assert [round(when, 1) for when in seen] == [0.1, 0.2, 0.3]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
