@@ -64,7 +64,7 @@ def test_public_names_say_where_they_are_from() -> None:
 
 
 def test_options_are_the_cores_and_the_hosts() -> None:
-    """One table: the class that types the options, the docstring that explains them, and the core that judges them."""
+    """The class that types the options, the docstring and the README that explain them, the core that judges them."""
     tree = ast.parse((PACKAGE / "_receiver.py").read_text() + (PACKAGE / "_verifier.py").read_text())
     classes = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
 
@@ -77,6 +77,8 @@ def test_options_are_the_cores_and_the_hosts() -> None:
     explained = [line.split("`")[1] for line in text.splitlines() if line.startswith("- `")]
     hosts = {"store", "clock", "on_outcome", "enqueue"}
     assert sorted(typed) == sorted(explained)
+    table = (PACKAGE.parent / "README.md").read_text().partition("## Options of `Receiver`")[2].partition("\n##")[0]
+    assert sorted(typed) == sorted(line.split("`")[1] for line in table.splitlines() if line.startswith("| `"))
     assert set(typed) == set(OPTIONS) | hosts
     for name in OPTIONS:
         with pytest.raises(ConfigurationError, match=f"`{name}` "):
