@@ -156,7 +156,7 @@ pub(crate) fn recalled<T>(
     })
 }
 
-/// What the request says that `proof` is about: `{id, event_type, timestamp, secret_name}`.
+/// What the request says that `proof` is about, but for its event's type: `{id, timestamp, secret_name}`.
 pub fn facts(verifier: u32, reading: Reading<'_>, proof: f64) -> Result<String, Error> {
     recalled(verifier, reading, proof, |delivery| Ok(facts_of(delivery).to_string()))
 }
@@ -164,10 +164,14 @@ pub fn facts(verifier: u32, reading: Reading<'_>, proof: f64) -> Result<String, 
 fn facts_of(delivery: &Delivery<'_>) -> Value {
     json!({
         "id": delivery.id(),
-        "event_type": delivery.event_type(),
         "timestamp": delivery.timestamp(),
         "secret_name": delivery.secret_name(),
     })
+}
+
+/// The name of the event, which mostly stands in the body and is only looked for there if somebody asks.
+pub fn event_type(verifier: u32, reading: Reading<'_>, proof: f64) -> Result<Option<String>, Error> {
+    recalled(verifier, reading, proof, |delivery| Ok(delivery.event_type().map(Cow::into_owned)))
 }
 
 /// The dedup key in a scope, if anything that is signed identifies the delivery.

@@ -6,7 +6,6 @@ import { fromHex } from "./hex.js";
 /** What the core read in a request that verified. */
 export interface Facts {
   readonly id: string | null;
-  readonly event_type: string | null;
   readonly timestamp: number | null;
   readonly secret_name: string | null;
 }
@@ -40,17 +39,19 @@ export interface Item {
 export class Delivery<T = unknown> {
   readonly #judged: Judged;
   #facts: Facts | undefined;
+  #eventType: { readonly name: string | undefined } | undefined;
   #body: Uint8Array | undefined;
 
-  private constructor(judged: Judged, facts: Facts | undefined) {
+  private constructor(judged: Judged, facts: Facts | undefined, eventType: { name: string | undefined } | undefined) {
     if (judged?.proof === undefined) throw new TypeError("a Delivery is made by `verify` alone");
     this.#judged = judged;
     this.#facts = facts;
+    this.#eventType = eventType;
   }
 
   /** @internal Only a verification calls this. */
-  static proven<T>(judged: Judged, facts?: Facts): Delivery<T> {
-    return new Delivery<T>(judged, facts);
+  static proven<T>(judged: Judged, facts?: Facts, eventType?: { name: string | undefined }): Delivery<T> {
+    return new Delivery<T>(judged, facts, eventType);
   }
 
   /** The scheme's id. */
@@ -63,7 +64,11 @@ export class Delivery<T = unknown> {
   }
   /** The provider's name of what happened, if it says one. */
   get eventType(): string | undefined {
-    return this.#read().event_type ?? undefined;
+    const { proof } = this.#judged;
+    this.#eventType ??= {
+      name: this.#ask((functions, verifier, { body, head }) => functions.eventType(verifier, body, head, proof)) ?? undefined,
+    };
+    return this.#eventType.name;
   }
   /** When it was signed, in Unix seconds, if the scheme signs a time. */
   get timestamp(): number | undefined {
@@ -134,8 +139,8 @@ export class Delivery<T = unknown> {
 
   /** What a log may show: no body. */
   toJSON(): object {
-    const { id, event_type: eventType, timestamp } = this.#read();
-    return { provider: this.provider, id: id ?? undefined, eventType: eventType ?? undefined, timestamp: timestamp ?? undefined };
+    const { provider, id, eventType, timestamp } = this;
+    return { provider, id, eventType, timestamp };
   }
 
   #read(): Facts {

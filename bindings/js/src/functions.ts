@@ -15,6 +15,7 @@ export interface Functions {
   verify(verifier: number, body: Uint8Array, head: string, now: number): number;
   refusal(): string;
   facts(verifier: number, body: Uint8Array, head: string, proof: number): string;
+  eventType(verifier: number, body: Uint8Array, head: string, proof: number): string | null | undefined;
   key(verifier: number, body: Uint8Array, head: string, proof: number, scope: string): Uint8Array | null | undefined;
   body(verifier: number, body: Uint8Array, head: string): Uint8Array | null | undefined;
   signed(verifier: number, body: Uint8Array, head: string, proof: number): Uint8Array | null | undefined;

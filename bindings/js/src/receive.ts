@@ -49,7 +49,8 @@ export async function drive(receiver: Receiver, incoming: Incoming, run: Run): P
     begun = kernel.begin(request, found.scope, token, receiver.clock());
     if (begun.proof === undefined) return ended(begun.command, tell);
     const { id, event_type, secret_name } = begun.outcome;
-    delivery = Delivery.proven(verifier.judged(request, begun.proof), { id, event_type, secret_name, timestamp: begun.timestamp });
+    const judged = verifier.judged(request, begun.proof);
+    delivery = Delivery.proven(judged, { id, secret_name, timestamp: begun.timestamp }, { name: event_type ?? undefined });
   } catch (error) {
     if (!(error instanceof VerificationError)) throw error;
     return ended(refusal(receiver.scheme.id, error.code, error.message), tell);

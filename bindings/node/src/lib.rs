@@ -76,6 +76,11 @@ pub fn facts(verifier: u32, body: &[u8], head: String, proof: f64) -> Result<Str
 }
 
 #[napi(catch_unwind)]
+pub fn event_type(verifier: u32, body: &[u8], head: String, proof: f64) -> Result<Option<String>> {
+    engine::event_type(verifier, Reading { body, head: &head }, proof).map_err(thrown)
+}
+
+#[napi(catch_unwind)]
 pub fn key(verifier: u32, body: &[u8], head: String, proof: f64, scope: String) -> Result<Option<Buffer>> {
     Ok(engine::key(verifier, Reading { body, head: &head }, proof, &scope).map_err(thrown)?.map(Buffer::from))
 }

@@ -66,6 +66,11 @@ pub fn facts(verifier: u32, body: &[u8], head: &str, proof: f64) -> Result<Strin
     engine::facts(verifier, Reading { body, head }, proof).map_err(thrown)
 }
 
+#[wasm_bindgen(js_name = eventType)]
+pub fn event_type(verifier: u32, body: &[u8], head: &str, proof: f64) -> Result<Option<String>> {
+    engine::event_type(verifier, Reading { body, head }, proof).map_err(thrown)
+}
+
 #[wasm_bindgen]
 pub fn key(verifier: u32, body: &[u8], head: &str, proof: f64, scope: &str) -> Result<Option<Vec<u8>>> {
     engine::key(verifier, Reading { body, head }, proof, scope).map_err(thrown)
