@@ -2,7 +2,7 @@
 //!
 //! Only ratios within one run count: `cargo bench -p hookproof --bench memory_store`. Ends with 1 if a bar is missed: at
 //! most a quarter of the map's time on two threads, 80 bytes for a completed key, no pause over a millisecond.
-#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout, reason = "a bench")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "a bench")]
 #![allow(unsafe_code, reason = "an allocator that counts")]
 
 use std::alloc::{GlobalAlloc, Layout, System};

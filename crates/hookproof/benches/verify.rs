@@ -1,9 +1,11 @@
 //! A whole verification beside the HMAC that it cannot do without, and beside what it refuses.
 //!
 //! Only ratios within one run count: `cargo bench -p hookproof --bench verify`.
-#![allow(missing_docs, clippy::unwrap_used, reason = "a bench")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "a bench")]
 
-use criterion::{BenchmarkId, Criterion, Throughput, black_box, criterion_group, criterion_main};
+use std::hint::black_box;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use hmac::{Hmac, KeyInit, Mac};
 use hookproof::{Message, Request, Scheme, Secret, Signer, Verifier};
 use sha2::Sha256;

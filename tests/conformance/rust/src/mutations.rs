@@ -131,7 +131,7 @@ fn every_flipped_bit_of_the_signature_is_refused_and_hex_has_any_case() {
         for (from, to) in runs(&text) {
             let run = &text[from..to];
             let padding = text[to..].bytes().take_while(|byte| *byte == b'=').count();
-            let hex = run.len() % 2 == 0 && run.bytes().all(|byte| byte.is_ascii_hexdigit());
+            let hex = run.len().is_multiple_of(2) && run.bytes().all(|byte| byte.is_ascii_hexdigit());
             let padded = &text[from..to + padding];
             let for_urls = Base64::decode_vec(padded).is_err();
             let decoded = if hex {
