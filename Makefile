@@ -138,7 +138,7 @@ torture-short: build .build/services .build/npm-stores
 
 # --- more -------------------------------------------------------------------------------------------------------------
 
-.PHONY: lint format torture bench-python docs deny wheel clean
+.PHONY: lint format torture bench-python bench-js docs deny wheel clean
 lint: rust-format rust-lint python-lint python-types js-types ## format, clippy, ruff, mypy --strict, tsc --strict
 format: .build/venv ## rewrites the sources in the common format
 	cargo fmt --all
@@ -148,6 +148,10 @@ torture: build .build/services .build/npm-stores ## processes that die, stop and
 bench-python: .build/python ## one verification beside the libraries that people use, and what receiving adds to a request of Flask
 	python bindings/python/bench/verify.py
 	python bindings/python/bench/share.py
+bench-js: .build/js ## one verification in Node and in workerd beside what people use, and the bars that it has to reach
+	node bindings/js/bench/verify.mjs
+	HOOKPROOF_ENGINE=wasm node bindings/js/bench/verify.mjs
+	node bindings/js/bench/workerd.mjs
 docs: .build/cli ## writes what is derived in the documentation
 	python tests/readme/derived.py
 deny: ## licences, bans and advisories with cargo-deny, if it is installed (cargo install cargo-deny)

@@ -85,8 +85,11 @@ describe("the body", () => {
     expect([announced.status, announced.headers.connection, kinds()]).toEqual([413, "close", ["refused body_too_large"]]);
     const { port, hostname } = new URL(url);
     const status = await new Promise<string>((resolve, reject) => {
-      const socket = connect(Number(port), hostname, () => socket.write("POST /hook HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"));
-      const more = setInterval(() => socket.write(`400\r\n${"a".repeat(1024)}\r\n`), 5);
+      let more: ReturnType<typeof setInterval> | undefined;
+      const socket = connect(Number(port), hostname, () => {
+        socket.write("POST /hook HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n");
+        more = setInterval(() => socket.write(`400\r\n${"a".repeat(1024)}\r\n`), 5);
+      });
       socket.once("data", (data) => {
         clearInterval(more);
         resolve(data.toString().split("\r\n")[0]!);

@@ -10,6 +10,7 @@ from hookproof.stores import ClaimAnswer
 __all__ = [
     "ERRORS",
     "OPTIONS",
+    "SCHEMES",
     "STORE_TEXTS",
     "VERSION",
     "Delivery",
@@ -25,6 +26,7 @@ __all__ = [
 
 ERRORS: dict[str, tuple[int, bool]]
 OPTIONS: list[str]
+SCHEMES: list[str]
 STORE_TEXTS: dict[str, str]
 VERSION: str
 
@@ -48,8 +50,6 @@ def sign(
 @disjoint_base
 class Scheme:
     def __new__(cls, source: str, format: str) -> Self: ...
-    @staticmethod
-    def names() -> list[str]: ...
     def facts(self) -> tuple[list[str], list[str], list[str]]: ...
 
 @disjoint_base

@@ -42,6 +42,11 @@ class Scheme(_engine.Scheme):
             )
         return super().__new__(cls, to_json(source, "scheme_invalid"), "json")
 
+    @staticmethod
+    def names() -> list[str]:
+        """The ids of all built-in schemes, in alphabetical order."""
+        return list(_engine.SCHEMES)
+
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> Scheme:
         """The scheme in a TOML file, or in a JSON file whose name ends so."""

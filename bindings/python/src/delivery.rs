@@ -1,5 +1,3 @@
-use std::borrow::Cow;
-
 use hookproof::{Delivery as Core, Proof, Verifier};
 use pyo3::call::PyCallArgs;
 use pyo3::prelude::*;
@@ -34,12 +32,12 @@ impl Delivery {
 
     #[getter]
     fn id(&self, py: Python<'_>) -> PyResult<Option<String>> {
-        guarded(|| Ok(self.core(py).id().map(Cow::into_owned)))
+        guarded(|| Ok(self.core(py).id().map(|id| id.into_owned())))
     }
 
     #[getter]
     fn event_type(&self, py: Python<'_>) -> PyResult<Option<String>> {
-        guarded(|| Ok(self.core(py).event_type().map(Cow::into_owned)))
+        guarded(|| Ok(self.core(py).event_type().map(|name| name.into_owned())))
     }
 
     #[getter]

@@ -66,10 +66,7 @@ impl Names {
 
 /// Adds a line to what is known of a header: several are one value, joined as HTTP joins them.
 fn add(slot: &mut Option<PyBackedStr>, value: Object) -> PyResult<()> {
-    let line = match value.extract() {
-        Ok(text) => Some(text),
-        Err(_) => rare(value, "value")?.extract()?,
-    };
+    let line: Option<PyBackedStr> = value.extract().or_else(|_| rare(value, "value")?.extract())?;
     if let (Some(before), Some(line)) = (&slot, &line) {
         *slot = Some(PyString::new(value.py(), &format!("{before}, {line}")).try_into()?);
     } else if line.is_some() {
@@ -80,10 +77,7 @@ fn add(slot: &mut Option<PyBackedStr>, value: Object) -> PyResult<()> {
 
 /// The body as immutable bytes, borrowed if it is that already.
 pub(crate) fn body<'py>(body: Object<'_, 'py>) -> PyResult<Bound<'py, PyBytes>> {
-    match body.cast::<PyBytes>() {
-        Ok(bytes) => Ok(bytes.clone()),
-        Err(_) => Ok(rare(body, "body")?.cast_into()?),
-    }
+    body.cast::<PyBytes>().cloned().or_else(|_| Ok(rare(body, "body")?.cast_into()?))
 }
 
 /// A value of a shape that is not read here: the package makes one of it that is, or raises the error that says why not.

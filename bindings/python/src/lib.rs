@@ -48,6 +48,7 @@ mod engine {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         let errors = ErrorKind::ALL.iter().map(|kind| (kind.code(), (kind.status(), kind.is_configuration())));
+        module.add("SCHEMES", hookproof::Scheme::names().collect::<Vec<_>>())?;
         module.add("VERSION", env!("CARGO_PKG_VERSION"))?;
         module.add("ERRORS", errors.collect::<HashMap<_, _>>())?;
         module.add("OPTIONS", hookproof::Options::NAMES)?;

@@ -16,6 +16,9 @@ pub(crate) struct Kernel {
     started: Instant,
     #[pyo3(get)]
     warnings: Vec<String>,
+    /// How long a bounded store must keep a completed key at least, in seconds.
+    #[pyo3(get)]
+    least_retention: u64,
 }
 
 /// A request: body, headers, method and URL.
@@ -28,14 +31,8 @@ impl Kernel {
     #[new]
     fn new(verifier: Py<Verifier>, deduplicates: bool) -> PyResult<Self> {
         let core = guarded(|| Receiver::new(verifier.get().core.clone(), deduplicates).map_err(raised))?;
-        let warnings = core.warnings().to_vec();
-        Ok(Self { core, verifier, warnings, started: Instant::now() })
-    }
-
-    /// How long a bounded store must keep a completed key at least, in seconds.
-    #[getter]
-    fn least_retention(&self) -> u64 {
-        self.core.least_retention()
+        let (warnings, least_retention) = (core.warnings().to_vec(), core.least_retention());
+        Ok(Self { core, verifier, warnings, least_retention, started: Instant::now() })
     }
 
     /// Judges a request: what is next, and if it is a delivery, that and its reception.

@@ -26,11 +26,6 @@ impl Scheme {
         guarded(|| read(source).map(Self).map_err(raised))
     }
 
-    #[staticmethod]
-    fn names() -> Vec<&'static str> {
-        Core::names().collect()
-    }
-
     /// Id, title, docs, note, evidence and coverage; what is not covered; the methods of handshakes.
     fn facts(&self) -> ([&str; 6], Vec<String>, Vec<&str>) {
         let Self(core) = self;

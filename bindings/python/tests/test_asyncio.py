@@ -338,6 +338,21 @@ def test_a_route_class_verifies_before_anything_else(receiver: Receiver) -> None
     assert len(resolved) == 2
 
 
+def test_a_route_class_releases_what_breaks_off(receiver: Receiver) -> None:
+    router = APIRouter(route_class=route_class(receiver))
+    runs = []
+
+    @router.post(URL)
+    async def on_delivery() -> StreamingResponse:
+        runs.append(1)
+        return StreamingResponse(breaks_off() if len(runs) == 1 else iter([b"whole"]))
+
+    app = FastAPI()
+    app.include_router(router)
+    assert [send(app).status_code for _ in range(2)] == [500, 200]
+    assert len(runs) == 2
+
+
 def test_a_dependency_verifies_and_claims_nothing(app: FastAPI, receiver: Receiver) -> None:
     @app.post(URL)
     async def on_delivery(delivery: Annotated[Delivery, Depends(verified(receiver))]) -> str:

@@ -315,11 +315,13 @@ def test_a_hook_that_raises_changes_nothing(caplog: pytest.LogCaptureFixture) ->
     assert "telling the outcome failed" in caplog.text
 
 
-def test_what_a_sender_writes_cannot_forge_a_line(caplog: pytest.LogCaptureFixture) -> None:
+def test_nothing_can_forge_a_line(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     body = b'{"event":"a\\nrefused forged agentbot"}'
-    play(Receiver(PROVIDER, SECRET, store=MemoryStore()), body=body)
-    assert all("\n" not in record.getMessage() for record in caplog.records)
+    play(Receiver(PROVIDER, Secret(SECRET, name="old\nrefused forged"), store=MemoryStore()), body=body)
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "hookproof"]
+    assert "\n" not in line
+    assert "secret='old\\nrefused forged'" in line
 
 
 def test_opentelemetry() -> None:
