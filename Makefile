@@ -129,7 +129,7 @@ interop-test: build .build/interop ## the documents' samples and the providers' 
 	pytest -q tests/interop
 readme-test: build
 	pytest -q tests/readme
-packaging-test: build .build/npm-packaging # with the runtimes and bundlers that tests/packaging/js brings
+packaging-test: build .build/npm-packaging .build/services # with the runtimes and bundlers that tests/packaging/js brings
 	pytest -q tests/packaging
 	cd tests/packaging/js && node --test --test-reporter=spec *.test.mjs
 

@@ -6,8 +6,16 @@ import type { ClaimAnswer, Store } from "../store.js";
 // What runs in one process only: a worker of `node:cluster` has siblings, each with a memory of its own.
 const host = globalThis.process as { pid?: number; env?: Record<string, string | undefined> } | undefined;
 const PROCESS = host?.pid ?? 1;
-const IS_WORKER = host?.env?.["NODE_UNIQUE_ID"] !== undefined;
 let warned = false;
+
+/** Asked for where a store is made: Deno refuses the environment to what may not read it, and that is no worker. */
+function isWorker(): boolean {
+  try {
+    return host?.env?.["NODE_UNIQUE_ID"] !== undefined;
+  } catch {
+    return false;
+  }
+}
 
 /** Options of a memory store. */
 export interface MemoryStoreOptions {
@@ -30,7 +38,7 @@ export class MemoryStore implements Store {
 
   constructor(options: MemoryStoreOptions = {}) {
     const { capacity = 0, clock = () => performance.timeOrigin + performance.now() } = options;
-    if (IS_WORKER && !warned) {
+    if (!warned && isWorker()) {
       warned = true;
       console.warn("hookproof: this process is a worker of a cluster, and its memory store is its own: a delivery may run once in each worker; use a shared store");
     }
