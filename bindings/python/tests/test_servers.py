@@ -58,6 +58,11 @@ class Server:
         except urllib.error.HTTPError as error:
             with error:
                 return error.code
+        except urllib.error.URLError as error:
+            # A server may hang up on a body that it has refused, before the client has read the answer.
+            if isinstance(error.reason, ConnectionError):
+                return 0
+            raise
 
     def send_in_chunks(self, body: bytes, size: int, given: dict[str, str]) -> int:
         """The status, also where the server answers before the body has ended."""
@@ -145,9 +150,9 @@ def test_a_wrong_signature_is_refused(server: Server) -> None:
 
 
 def test_the_limit(server: Server) -> None:
-    for size, status in (((1 << 20), 200), ((1 << 20) + 1, 413)):
+    for size, expected in (((1 << 20), {200}), ((1 << 20) + 1, {413, 0})):
         body = b"x" * size
-        assert server.send(body, headers(body, id=f"dlv_{size}")) == status
+        assert server.send(body, headers(body, id=f"dlv_{size}")) in expected
 
 
 @pytest.mark.parametrize("size", [0, 1, 5000, 1 << 20, (1 << 20) + 1, 4 << 20])
