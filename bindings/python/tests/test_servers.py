@@ -150,9 +150,14 @@ def test_a_wrong_signature_is_refused(server: Server) -> None:
 
 
 def test_the_limit(server: Server) -> None:
-    for size, expected in (((1 << 20), {200}), ((1 << 20) + 1, {413, 0})):
+    for size, status in (((1 << 20), 200), ((1 << 20) + 1, 413)):
         body = b"x" * size
-        assert server.send(body, headers(body, id=f"dlv_{size}")) in expected
+        answered = server.send(body, headers(body, id=f"dlv_{size}"))
+        # uvicorn hangs up on what is left of a refused body, and its answer can be lost with the connection.
+        hung_up = answered == 0 and status == 413 and "uvicorn" in server.name
+        assert answered == status or hung_up
+    assert "body_too_large" in server.log
+    assert [line for line in server.effects if line.startswith("dlv_10485")] == [f"dlv_{1 << 20} {1 << 20}"]
 
 
 @pytest.mark.parametrize("size", [0, 1, 5000, 1 << 20, (1 << 20) + 1, 4 << 20])
