@@ -31,7 +31,7 @@ demo: build ## the reference sender against Flask, Express and a Worker (PLAIN=1
 	@python tests/http/demo.py $(if $(PLAIN),--plain)
 
 STEPS := rust-format rust-lint rust-test rust-pure rust-licences \
-	python-lint python-types python-test js-types js-test \
+	python-lint python-types python-test js-lint js-types js-test \
 	conformance http-test interop-test store-test readme-test packaging-test torture-short
 test: build .build/services .build/npm-stores ## everything that must hold before a change lands
 	@make/gate.py $(STEPS)
@@ -115,6 +115,8 @@ python-types: .build/python
 	mypy --strict bindings/python/hookproof make tests/conformance/compare.py tests/http
 python-test: .build/python
 	pytest -q bindings/python/tests tests/conformance make
+js-lint: .build/npm # formatted and free of what biome finds, warnings included
+	npx biome ci --error-on-warnings .
 js-types: .build/js
 	$(NPM) typecheck
 js-test: .build/js
@@ -140,10 +142,11 @@ torture-short: build .build/services .build/npm-stores
 # --- more -------------------------------------------------------------------------------------------------------------
 
 .PHONY: lint format torture bench-python bench-js docs deny wheel clean
-lint: rust-format rust-lint python-lint python-types js-types ## format, clippy, ruff, mypy --strict, tsc --strict
-format: .build/venv ## rewrites the sources in the common format
+lint: rust-format rust-lint python-lint python-types js-lint js-types ## format, clippy, ruff, mypy --strict, biome, tsc --strict
+format: .build/venv .build/npm ## rewrites the sources in the common format
 	cargo fmt --all
 	ruff format . && ruff check --fix .
+	npx biome check --write .
 torture: build .build/services .build/npm-stores ## processes that die, stop and fail on each store, 2,000 events, 8 copies of each (SEED=n repeats a run)
 	python tests/torture/torture.py $(if $(SEED),--seed $(SEED))
 bench-python: .build/python ## one verification beside the libraries that people use, and what receiving adds to a request of Flask

@@ -1,20 +1,25 @@
 #!/usr/bin/env node
 // Compiles the package into ES modules, writes the WebAssembly engine beside them, and makes CommonJS of all of it.
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { transformSync } from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const tsc = createRequire(import.meta.url).resolve("typescript/package.json").replace(/package\.json$/, "bin/tsc");
+const tsc = createRequire(import.meta.url)
+  .resolve("typescript/package.json")
+  .replace(/package\.json$/, "bin/tsc");
 const dist = join(here, "dist");
 
 // The glue as wasm-bindgen writes it is a script with one instance in it: as the body of a function it makes as many as
 // are wanted, which is how the engine survives a trap.
 const script = readFileSync(join(here, "engine/glue.no-modules.js"), "utf8");
-const glue = transformSync(`export function createGlue() {\n${script}\nreturn wasm_bindgen;\n}\n`, { minifySyntax: true, target: "es2022" }).code;
+const glue = transformSync(`export function createGlue() {\n${script}\nreturn wasm_bindgen;\n}\n`, {
+  minifySyntax: true,
+  target: "es2022",
+}).code;
 
 const base64 = readFileSync(join(here, "engine/hookproof_bg.wasm")).toString("base64");
 const inline = `"use strict";
@@ -43,7 +48,10 @@ for (const name of readdirSync(join(dist, "esm"), { recursive: true })) {
 
 // The nearest package.json decides both the kind of module and what `#engine` means.
 const { imports } = JSON.parse(readFileSync(join(here, "package.json"), "utf8"));
-writeFileSync(join(dist, "cjs/package.json"), JSON.stringify({ type: "commonjs", imports: commonjs(imports) }, null, 2));
+writeFileSync(
+  join(dist, "cjs/package.json"),
+  JSON.stringify({ type: "commonjs", imports: commonjs(imports) }, null, 2),
+);
 
 function commonjs(value) {
   if (typeof value === "string") return value.replace(/^\.\/dist\/(esm|cjs)\//, "./");

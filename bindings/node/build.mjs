@@ -12,7 +12,8 @@ const engine = join(here, "../js/engine");
 const { triple } = createRequire(import.meta.url)("../js/native/load.cjs");
 
 execFileSync("cargo", ["build", "--quiet", "--release", "-p", "hookproof-node"], { cwd: root, stdio: "inherit" });
-const library = { darwin: "libhookproof_node.dylib", win32: "hookproof_node.dll" }[process.platform] ?? "libhookproof_node.so";
+const library =
+  { darwin: "libhookproof_node.dylib", win32: "hookproof_node.dll" }[process.platform] ?? "libhookproof_node.so";
 const target = join(engine, `hookproof.${triple()}.node`);
 mkdirSync(engine, { recursive: true });
 rmSync(target, { force: true }); // a process that has the old one loaded keeps it

@@ -34,7 +34,8 @@ write("hookproof", {
   ...published,
   optionalDependencies: Object.fromEntries(PLATFORMS.map(({ triple }) => [engine(triple), version])),
 });
-for (const part of ["dist", "engine/hookproof_bg.wasm", "engine/inline.cjs", "native", "README.md"]) cpSync(join(source, part), join(out, "hookproof", part), { recursive: true });
+for (const part of ["dist", "engine/hookproof_bg.wasm", "engine/inline.cjs", "native", "README.md"])
+  cpSync(join(source, part), join(out, "hookproof", part), { recursive: true });
 
 for (const { triple, os, cpu, libc, target } of PLATFORMS) {
   const binary = `hookproof.${triple}.node`;

@@ -21,7 +21,10 @@ async function onDelivery(delivery, _request, _reply, claim) {
   const client = await pool.connect();
   try {
     await client.query("BEGIN");
-    await client.query("INSERT INTO orders VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET paid = orders.paid + $2", [order, amount]);
+    await client.query("INSERT INTO orders VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET paid = orders.paid + $2", [
+      order,
+      amount,
+    ]);
     await claim.completeIn(client); // throws if another worker has taken the delivery over, and nothing is committed
     await client.query("COMMIT");
   } catch (error) {

@@ -1,10 +1,11 @@
 // Runs the Worker in workerd on this machine: bundles it as `wrangler` does, and serves it under miniflare.
-import { build } from "esbuild";
-import { Miniflare } from "miniflare";
-import { fileURLToPath } from "node:url";
+
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+import { Miniflare } from "miniflare";
 
 const { HOST = "127.0.0.1", PORT = "8787", ...env } = process.env;
 const outdir = mkdtempSync(join(tmpdir(), "hookproof-worker-"));
@@ -25,7 +26,10 @@ const worker = new Miniflare({
   modules: true,
   modulesRoot: outdir,
   scriptPath: join(outdir, "worker.mjs"),
-  modulesRules: [{ type: "ESModule", include: ["**/*.mjs"] }, { type: "CompiledWasm", include: ["**/*.wasm"] }],
+  modulesRules: [
+    { type: "ESModule", include: ["**/*.mjs"] },
+    { type: "CompiledWasm", include: ["**/*.wasm"] },
+  ],
   compatibilityDate: "2026-04-01",
   durableObjects: {
     HOOKPROOF: { className: "HookproofStore", useSQLite: true },

@@ -3,6 +3,7 @@ import { env } from "cloudflare:workers";
 import { Receiver, Secret } from "hookproof";
 import { receive } from "hookproof/fetch";
 import { DurableObjectStore } from "hookproof/stores/durable-object";
+
 export { HookproofStore } from "hookproof/stores/durable-object";
 export { Effects } from "./effects.mjs";
 

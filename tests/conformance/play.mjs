@@ -1,7 +1,7 @@
 // Plays the vectors on the package's public interface: what the three JavaScript runners share.
 //
 // It needs nothing of Node, so that workerd runs the very same code.
-import { Receiver, Scheme, Verifier, ConfigurationError, VerificationError } from "hookproof";
+import { ConfigurationError, Receiver, Scheme, VerificationError, Verifier } from "hookproof";
 import { receive } from "hookproof/fetch";
 
 const SOME_TIME = 1_700_000_000;
@@ -34,7 +34,11 @@ async function playPublished(record, config) {
   const options = { allowLegacy: true, config };
   if (record.challenge !== undefined) return playChallenge(scheme, record, options);
   const verifier = new Verifier(scheme, record.secret, options);
-  verifier.verify(bodyOf(record), record.headers, { method: record.method, url: record.url, now: record.timestamp_now ?? SOME_TIME });
+  verifier.verify(bodyOf(record), record.headers, {
+    method: record.method,
+    url: record.url,
+    now: record.timestamp_now ?? SOME_TIME,
+  });
   return "ok";
 }
 
@@ -79,9 +83,15 @@ function inputs({ binding_value: value, ...test }) {
   const good = own["webhook-signature"];
   switch (`${value.where} = ${value.js}`) {
     case "body = {} (plain object)":
-      return [[{}, own], [JSON.parse(new TextDecoder().decode(body)), own]];
+      return [
+        [{}, own],
+        [JSON.parse(new TextDecoder().decode(body)), own],
+      ];
     case "body = null and undefined":
-      return [[null, own], [undefined, own]];
+      return [
+        [null, own],
+        [undefined, own],
+      ];
     case "body = 1":
       return [[1, own]];
     case "body = string":

@@ -4,7 +4,9 @@ import { readFileSync } from "node:fs";
 const read = (name) => JSON.parse(readFileSync(new URL(`../vectors/${name}.json`, import.meta.url), "utf8"));
 
 /** `{ published, found, hostile, config }`. */
-export const vectors = Object.fromEntries(["published", "found", "hostile", "config"].map((name) => [name, read(name)]));
+export const vectors = Object.fromEntries(
+  ["published", "found", "hostile", "config"].map((name) => [name, read(name)]),
+);
 
 /** Prints answers as README.md wants them. */
 export function show(answers) {

@@ -23,7 +23,11 @@ const packages = {
   svix: webhook(SvixWebhook, "svix"),
   stripe: {
     sign: ({ secret, body, timestamp }) => ({
-      "stripe-signature": new Stripe("sk_test_x").webhooks.generateTestHeaderString({ payload: body, secret, timestamp }),
+      "stripe-signature": new Stripe("sk_test_x").webhooks.generateTestHeaderString({
+        payload: body,
+        secret,
+        timestamp,
+      }),
     }),
     verify: ({ secret, body, headers }) =>
       new Stripe("sk_test_x").webhooks.constructEvent(body, headers["stripe-signature"], secret),

@@ -23,7 +23,11 @@ function write(what, facts) {
 }
 
 // A small generator with a seed, since Math.random has none.
-let state = [...`${config.seed} ${config.instance}`].reduce((hash, letter) => Math.imul(hash ^ letter.charCodeAt(0), 16777619), 2166136261) >>> 0;
+let state =
+  [...`${config.seed} ${config.instance}`].reduce(
+    (hash, letter) => Math.imul(hash ^ letter.charCodeAt(0), 16777619),
+    2166136261,
+  ) >>> 0;
 function chance() {
   state = (state + 0x6d2b79f5) >>> 0;
   let mixed = Math.imul(state ^ (state >>> 15), state | 1);
@@ -79,7 +83,13 @@ class Watched {
     if (step === "complete" || step === "release") write("settling", { key: hex(key), token: hex(token) });
     const answer = await this.store[step](key, token, ...given);
     const kind = step === "claim" ? answer.kind : answer ? "held" : "lost";
-    write(step, { began, key: hex(key), token: hex(token), answer: kind, value: answer.fence ?? answer.remainingMs ?? null });
+    write(step, {
+      began,
+      key: hex(key),
+      token: hex(token),
+      answer: kind,
+      value: answer.fence ?? answer.remainingMs ?? null,
+    });
     return answer;
   }
 }
@@ -131,7 +141,7 @@ const receiver = new Receiver("standard-webhooks", config.secret, {
   lease: config.lease_ms / 1000,
 });
 
-async function onDelivery(delivery, request, response, claim) {
+async function onDelivery(delivery, _request, response, claim) {
   const key = hex(delivery.key(scope));
   const { event } = delivery.json();
   const facts = { key, event, fence: claim.fence };

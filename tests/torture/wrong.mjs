@@ -24,7 +24,7 @@ class Wrong {
 }
 
 class CheckThenSet extends Wrong {
-  async claim(key, token, bodyHash) {
+  async claim(key, _token, bodyHash) {
     return (await this.client.get(hex(key))) ? { kind: "done", bodyHash } : claimed();
   }
   async complete(key) {
@@ -34,7 +34,7 @@ class CheckThenSet extends Wrong {
 }
 
 class SetWithoutRelease extends Wrong {
-  async claim(key, token, bodyHash) {
+  async claim(key, _token, bodyHash) {
     return (await this.client.set(hex(key), "done", "PX", RETENTION_MS, "NX")) ? claimed() : { kind: "done", bodyHash };
   }
 }
@@ -42,7 +42,9 @@ class SetWithoutRelease extends Wrong {
 class Leased extends Wrong {
   async claim(key, token, bodyHash, leaseMs) {
     if (await this.client.set(hex(key), hex(token), "PX", leaseMs, "NX")) return claimed();
-    return (await this.client.get(hex(key))) === "done" ? { kind: "done", bodyHash } : { kind: "in_flight", remainingMs: 50 };
+    return (await this.client.get(hex(key))) === "done"
+      ? { kind: "done", bodyHash }
+      : { kind: "in_flight", remainingMs: 50 };
   }
   async complete(key, token) {
     return this.compared(key, token, "SET", "done", "PX", RETENTION_MS);
@@ -54,7 +56,8 @@ class Leased extends Wrong {
     return this.compared(key, token, "PEXPIRE", leaseMs);
   }
   async compared(key, token, command, ...given) {
-    const script = "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end redis.call(ARGV[2], KEYS[1], unpack(ARGV, 3)) return 1";
+    const script =
+      "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end redis.call(ARGV[2], KEYS[1], unpack(ARGV, 3)) return 1";
     return (await this.client.eval(script, 1, hex(key), hex(token), command, ...given)) === 1;
   }
 }

@@ -2,9 +2,8 @@
 import { Verifier } from "hookproof";
 import { sign } from "hookproof/testing";
 import { Webhook } from "standardwebhooks";
-import { delivery } from "./measure.mjs";
+import { delivery, SECRET } from "./measure.mjs";
 
-const SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const verifier = new Verifier("standard-webhooks", SECRET);
 const webhook = new Webhook(SECRET);
 const parse = JSON.parse;
@@ -35,7 +34,9 @@ export default {
           const content = new Uint8Array(start.length + body.length);
           content.set(start);
           content.set(body, start.length);
-          const signature = Uint8Array.from(atob(headers["webhook-signature"].slice(3)), (character) => character.charCodeAt(0));
+          const signature = Uint8Array.from(atob(headers["webhook-signature"].slice(3)), (character) =>
+            character.charCodeAt(0),
+          );
           if (!(await crypto.subtle.verify("HMAC", key, signature, content))) throw new Error("mismatch");
         }
         break;

@@ -1,10 +1,10 @@
 /** AWS Lambda behind a function URL, an API Gateway (REST or HTTP) or a load balancer. */
-import { notRaw, described } from "./body.js";
+import { described, notRaw } from "./body.js";
 import type { Claim } from "./claim.js";
 import type { DeliveryOf } from "./events.js";
 import { handlerOf } from "./handler.js";
 import { tooLarge } from "./limit.js";
-import { drive, type Answer, type Incoming } from "./receive.js";
+import { type Answer, drive, type Incoming } from "./receive.js";
 import type { Receiver } from "./receiver.js";
 
 /** The event of a proxy integration, as far as it is used here: payload format 1.0 or 2.0, or a load balancer's. */
@@ -18,7 +18,11 @@ export interface ProxyEvent {
   readonly rawPath?: string;
   readonly rawQueryString?: string;
   readonly queryStringParameters?: Readonly<Record<string, string | undefined>> | null;
-  readonly requestContext?: { readonly domainName?: string; readonly path?: string; readonly http?: { readonly method?: string } };
+  readonly requestContext?: {
+    readonly domainName?: string;
+    readonly path?: string;
+    readonly http?: { readonly method?: string };
+  };
 }
 
 /** What goes back to the proxy. */
@@ -60,7 +64,13 @@ export function receive<Provider extends string, Event extends ProxyEvent = Prox
 function toRequest(event: ProxyEvent): Incoming {
   const { headers, multiValueHeaders, requestContext } = event;
   const method = event.httpMethod ?? requestContext?.http?.method;
-  return { headers: multiValueHeaders ?? headers ?? {}, method, url: urlOf(event), read: (limit) => read(event, limit), original: event };
+  return {
+    headers: multiValueHeaders ?? headers ?? {},
+    method,
+    url: urlOf(event),
+    read: (limit) => read(event, limit),
+    original: event,
+  };
 }
 
 function toResponse({ headers, body }: Answer, statusCode: number): ProxyResult {
@@ -70,7 +80,9 @@ function toResponse({ headers, body }: Answer, statusCode: number): ProxyResult 
 function read({ body, isBase64Encoded }: ProxyEvent, limit: number): Uint8Array {
   if (body === undefined || body === null) return new Uint8Array(0);
   if (typeof body !== "string") {
-    throw notRaw(`\`event.body\` is ${described(body)}: put \`receive\` outside of what parses it, such as \`httpJsonBodyParser()\` of middy`);
+    throw notRaw(
+      `\`event.body\` is ${described(body)}: put \`receive\` outside of what parses it, such as \`httpJsonBodyParser()\` of middy`,
+    );
   }
   const bytes = isBase64Encoded === true ? Buffer.from(body, "base64") : Buffer.from(body, "utf8");
   if (bytes.byteLength > limit) throw tooLarge(limit);
@@ -82,6 +94,8 @@ function urlOf(event: ProxyEvent): string | undefined {
   const host = event.requestContext?.domainName;
   const path = event.rawPath ?? event.requestContext?.path ?? event.path;
   if (host === undefined || path === undefined) return undefined;
-  const query = event.rawQueryString ?? new URLSearchParams(Object.entries(event.queryStringParameters ?? {}).map(([n, v]) => [n, v ?? ""])).toString();
+  const query =
+    event.rawQueryString ??
+    new URLSearchParams(Object.entries(event.queryStringParameters ?? {}).map(([n, v]) => [n, v ?? ""])).toString();
   return `https://${host}${path}${query === "" ? "" : `?${query}`}`;
 }

@@ -15,7 +15,9 @@ export function bodyBytes(body: unknown): Uint8Array {
   if (typeof body === "string") return encoder.encode(body);
   if (ArrayBuffer.isView(body)) return view(body);
   if (isArrayBuffer(body)) return view(new DataView(whole(body)));
-  throw notRaw(`the body is ${described(body)}: pass the bytes of the request as they came, before any parser reads them`);
+  throw notRaw(
+    `the body is ${described(body)}: pass the bytes of the request as they came, before any parser reads them`,
+  );
 }
 
 /** The error that says that a body is not the bytes of the request. */
@@ -28,7 +30,10 @@ export function described(value: unknown): string {
   if (value === undefined || value === null) return String(value);
   if (Array.isArray(value)) return "an array";
   if (typeof value !== "object") return typeof value === "function" ? "a function" : `a ${typeof value}`;
-  if (typeof (value as { getReader?: unknown }).getReader === "function" || typeof (value as { pipe?: unknown }).pipe === "function") {
+  if (
+    typeof (value as { getReader?: unknown }).getReader === "function" ||
+    typeof (value as { pipe?: unknown }).pipe === "function"
+  ) {
     return "a stream";
   }
   return "a parsed object";
@@ -38,7 +43,13 @@ function view(body: ArrayBufferView): Uint8Array {
   if (!isArrayBuffer(body.buffer)) {
     throw notRaw("the body is in shared memory, which may change while it is verified: pass a copy of it");
   }
-  if (!(body instanceof Uint8Array || body instanceof DataView || Object.prototype.toString.call(body) === "[object Uint8Array]")) {
+  if (
+    !(
+      body instanceof Uint8Array ||
+      body instanceof DataView ||
+      Object.prototype.toString.call(body) === "[object Uint8Array]"
+    )
+  ) {
     throw notRaw("the body is a typed array of numbers: pass a Uint8Array, a Buffer, an ArrayBuffer or a DataView");
   }
   return new Uint8Array(whole(body.buffer), body.byteOffset, body.byteLength);

@@ -48,7 +48,10 @@ export class Claim {
    */
   async completeIn(transaction: unknown): Promise<void> {
     if (this.#store.completeIn === undefined) {
-      throw new ConfigurationError("option_invalid", "`completeIn` needs a store that lives in your database: this one does not");
+      throw new ConfigurationError(
+        "option_invalid",
+        "`completeIn` needs a store that lives in your database: this one does not",
+      );
     }
     this.#kept(await this.#store.completeIn(transaction as never, this.#key, this.#token, this.#retentionMs));
     this.#completed = true;

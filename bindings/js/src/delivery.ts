@@ -66,7 +66,9 @@ export class Delivery<T = unknown> {
   get eventType(): string | undefined {
     const { proof } = this.#judged;
     this.#eventType ??= {
-      name: this.#ask((functions, verifier, { body, head }) => functions.eventType(verifier, body, head, proof)) ?? undefined,
+      name:
+        this.#ask((functions, verifier, { body, head }) => functions.eventType(verifier, body, head, proof)) ??
+        undefined,
     };
     return this.#eventType.name;
   }
@@ -81,13 +83,17 @@ export class Delivery<T = unknown> {
 
   /** The bytes that were signed: decompressed where the scheme signs the body before compression. */
   get body(): Uint8Array {
-    return (this.#body ??= this.#ask((functions, verifier, { body, head }) => functions.body(verifier, body, head)) ?? this.#judged.request.body);
+    return (this.#body ??=
+      this.#ask((functions, verifier, { body, head }) => functions.body(verifier, body, head)) ??
+      this.#judged.request.body);
   }
 
   /** What the signature covers, where that is only a part of the request; otherwise `undefined`. */
   get signed(): Uint8Array | undefined {
     const { proof } = this.#judged;
-    return this.#ask((functions, verifier, { body, head }) => functions.signed(verifier, body, head, proof)) ?? undefined;
+    return (
+      this.#ask((functions, verifier, { body, head }) => functions.signed(verifier, body, head, proof)) ?? undefined
+    );
   }
 
   /**
@@ -97,7 +103,9 @@ export class Delivery<T = unknown> {
    */
   key(scope = ""): Uint8Array | undefined {
     const { proof } = this.#judged;
-    return this.#ask((functions, verifier, { body, head }) => functions.key(verifier, body, head, proof, scope)) ?? undefined;
+    return (
+      this.#ask((functions, verifier, { body, head }) => functions.key(verifier, body, head, proof, scope)) ?? undefined
+    );
   }
 
   /**
@@ -107,7 +115,9 @@ export class Delivery<T = unknown> {
    */
   json<U = T>(options?: { readonly unsigned?: boolean }): U {
     if (this.#judged.coverage === "partial" && options?.unsigned !== true) {
-      throw malformed("the signature covers only a part of the body: `signed` is that part, and `json({ unsigned: true })` reads the rest");
+      throw malformed(
+        "the signature covers only a part of the body: `signed` is that part, and `json({ unsigned: true })` reads the rest",
+      );
     }
     try {
       return JSON.parse(strict.decode(this.body)) as U;
@@ -134,7 +144,11 @@ export class Delivery<T = unknown> {
     const rows = JSON.parse(
       this.#ask((functions, verifier, { body, head }) => functions.items(verifier, body, head, proof, scope)),
     ) as { id: string | null; json: string; key: string | null }[];
-    return rows.map(({ id, json, key }) => ({ id: id ?? undefined, json, key: key === null ? undefined : fromHex(key) }));
+    return rows.map(({ id, json, key }) => ({
+      id: id ?? undefined,
+      json,
+      key: key === null ? undefined : fromHex(key),
+    }));
   }
 
   /** What a log may show: no body. */

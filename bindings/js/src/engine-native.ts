@@ -13,10 +13,13 @@ export function loadNative(): Engine {
     return new Engine({ kind: "native", functions: () => functions });
   } catch (error) {
     if (wanted === "native") throw error;
-    process.emitWarning(`no native engine for this platform, using WebAssembly, which is slower (${(error as Error).message})`, {
-      type: "HookproofWarning",
-      code: "HOOKPROOF_WASM",
-    });
+    process.emitWarning(
+      `no native engine for this platform, using WebAssembly, which is slower (${(error as Error).message})`,
+      {
+        type: "HookproofWarning",
+        code: "HOOKPROOF_WASM",
+      },
+    );
     return wasmEngine(inline.inlineModule());
   }
 }

@@ -1,5 +1,5 @@
 import { load } from "#engine";
-import { ConfigurationError, VerificationError, type ConfigurationCode, type VerificationCode } from "./errors.js";
+import { type ConfigurationCode, ConfigurationError, type VerificationCode, VerificationError } from "./errors.js";
 import type { Functions } from "./functions.js";
 import type { SecretParts } from "./secret.js";
 
@@ -23,7 +23,12 @@ export class Handle {
   readonly kind: keyof typeof KINDS;
   readonly make: (functions: Functions) => number;
 
-  constructor(kind: keyof typeof KINDS, functions: Functions, generation: number, make: (functions: Functions) => number) {
+  constructor(
+    kind: keyof typeof KINDS,
+    functions: Functions,
+    generation: number,
+    make: (functions: Functions) => number,
+  ) {
     this.kind = kind;
     this.make = make;
     this.number = make(functions);
@@ -48,7 +53,8 @@ export class Engine {
   constructor(source: Source) {
     this.kind = source.kind;
     this.#source = source;
-    this.#forgotten = typeof FinalizationRegistry === "function" ? new FinalizationRegistry((forget) => forget()) : undefined;
+    this.#forgotten =
+      typeof FinalizationRegistry === "function" ? new FinalizationRegistry((forget) => forget()) : undefined;
   }
 
   /** An engine that shares nothing with this one but its code: what it holds survives a trap of this one. */
@@ -148,9 +154,9 @@ let kinds: readonly ErrorKind[] | undefined;
 
 /** The core's error table, in the order of the numbers that stand for its kinds. */
 export function errorKinds(): readonly ErrorKind[] {
-  return (kinds ??= (JSON.parse(core().call((functions) => functions.errors())) as [ErrorKind["code"], number, boolean][]).map(
-    ([code, status, configuration]) => ({ code, status, configuration }),
-  ));
+  return (kinds ??= (
+    JSON.parse(core().call((functions) => functions.errors())) as [ErrorKind["code"], number, boolean][]
+  ).map(([code, status, configuration]) => ({ code, status, configuration })));
 }
 
 // The native engine throws errors with a `code`, the WebAssembly engine texts that begin with it.

@@ -103,7 +103,8 @@ export class LeaseLost extends Error {
 }
 
 function branded(self: unknown, owner: { prototype: object }, value: unknown, name: string): boolean {
-  if (self !== owner) return Object.prototype.isPrototypeOf.call((self as { prototype: object }).prototype, value as object);
+  if (self !== owner)
+    return Object.prototype.isPrototypeOf.call((self as { prototype: object }).prototype, value as object);
   return value instanceof Error && value.name === name && (name === "LeaseLost" || "code" in value);
 }
 

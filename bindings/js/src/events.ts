@@ -14,10 +14,12 @@ import type { Delivery } from "./delivery.js";
  *
  * The signature proves who sent a body, not what shape it has: these types are as true as the provider's documentation.
  */
-// eslint-disable-next-line @typescript-eslint/no-empty-object-type -- users fill it
+// biome-ignore lint/suspicious/noEmptyInterface: users fill it
 export interface Events {}
 
 /** The deliveries of one provider: by event type where `Events` has them, otherwise with JSON of an unknown type. */
 export type DeliveryOf<Provider extends string> = Provider extends keyof Events
-  ? { [Type in keyof Events[Provider] & string]: Delivery<Events[Provider][Type]> & { readonly eventType: Type } }[keyof Events[Provider] & string]
+  ? {
+      [Type in keyof Events[Provider] & string]: Delivery<Events[Provider][Type]> & { readonly eventType: Type };
+    }[keyof Events[Provider] & string]
   : Delivery;

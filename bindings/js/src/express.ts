@@ -4,7 +4,7 @@ import type { Claim } from "./claim.js";
 import type { Delivery } from "./delivery.js";
 import { handlerOf } from "./handler.js";
 import type { NodeRequest } from "./incoming.js";
-import { serve, type NodeHandler } from "./node-server.js";
+import { type NodeHandler, serve } from "./node-server.js";
 import type { Receiver } from "./receiver.js";
 
 declare global {
@@ -33,11 +33,15 @@ export function receive(receiver: Receiver): Middleware<IncomingMessage, ServerR
  * Verifies, claims, and runs `handler` for fresh deliveries; settled by its promise. If it sends nothing, the answer is
  * 200. If it throws, the claim is released and the error goes to Express. A receiver with `enqueue` needs no handler.
  */
-export function receive<Provider extends string, Req extends IncomingMessage = IncomingMessage, Res extends ServerResponse = ServerResponse>(
-  receiver: Receiver<Provider>,
-  handler: NodeHandler<Provider, Req, Res>,
-): Middleware<Req, Res>;
-export function receive(receiver: Receiver, handler?: NodeHandler<string, NodeRequest, ServerResponse>): Middleware<NodeRequest, ServerResponse> {
+export function receive<
+  Provider extends string,
+  Req extends IncomingMessage = IncomingMessage,
+  Res extends ServerResponse = ServerResponse,
+>(receiver: Receiver<Provider>, handler: NodeHandler<Provider, Req, Res>): Middleware<Req, Res>;
+export function receive(
+  receiver: Receiver,
+  handler?: NodeHandler<string, NodeRequest, ServerResponse>,
+): Middleware<NodeRequest, ServerResponse> {
   const own = handler === undefined && receiver.enqueue === undefined ? undefined : handlerOf(receiver, handler);
   return (request, response, next) => {
     const chain = (delivery: Delivery, claim: Claim | undefined) => {

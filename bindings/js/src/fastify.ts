@@ -25,10 +25,11 @@ export type Handler<Req extends FastifyRequest, Rep extends FastifyReply, Provid
  * The body stays raw for this route alone: every other route keeps its parsers. What the handler throws goes to Fastify's
  * error handler once the claim is released. A receiver with `enqueue` needs no handler.
  */
-export function receive<Provider extends string, Req extends FastifyRequest = FastifyRequest, Rep extends FastifyReply = FastifyReply>(
-  receiver: Receiver<Provider>,
-  handler?: Handler<Req, Rep, Provider>,
-): FastifyPluginAsync {
+export function receive<
+  Provider extends string,
+  Req extends FastifyRequest = FastifyRequest,
+  Rep extends FastifyReply = FastifyReply,
+>(receiver: Receiver<Provider>, handler?: Handler<Req, Rep, Provider>): FastifyPluginAsync {
   const handle = handlerOf<Handler<Req, Rep>>(receiver, handler as Handler<Req, Rep> | undefined);
   const receptions = new WeakMap<object, Sending>();
   return async (instance) => {
@@ -104,7 +105,7 @@ function toRequest(request: FastifyRequest): Incoming {
 }
 
 const ADVICE = {
-  parsed: "remove the hook or plugin that reads the payload (`preParsing`, `fastify-raw-body`) from the webhook's route",
+  parsed:
+    "remove the hook or plugin that reads the payload (`preParsing`, `fastify-raw-body`) from the webhook's route",
   inflated: "leave the body to `receive`",
 };
-

@@ -5,7 +5,7 @@ import type { Delivery } from "./delivery.js";
 import type { DeliveryOf } from "./events.js";
 import { handlerOf } from "./handler.js";
 import { tooLarge } from "./limit.js";
-import { drive, type Answer, type Incoming } from "./receive.js";
+import { type Answer, drive, type Incoming } from "./receive.js";
 import type { Receiver } from "./receiver.js";
 
 /** What a runtime may hand on to keep work alive after the answer: a Worker's `ctx`. */
@@ -38,10 +38,16 @@ export function receive<Provider extends string, Env = unknown, Ctx = unknown>(
 ): (request: Request, env?: Env, ctx?: Ctx) => Promise<Response> {
   const handle = handlerOf<Handler<Env, Ctx>>(receiver, handler as Handler<Env, Ctx> | undefined);
   return (request, env, ctx) => {
-    const answer = serve(receiver, request, request, (delivery, claim) => handle(delivery, request, env as Env, ctx as Ctx, claim));
+    const answer = serve(receiver, request, request, (delivery, claim) =>
+      handle(delivery, request, env as Env, ctx as Ctx, claim),
+    );
     // A client that leaves takes the event with it, unless somebody waits: the claim has to be settled all the same.
     const waitUntil = (ctx as Context | undefined)?.waitUntil;
-    if (typeof waitUntil === "function") waitUntil.call(ctx, answer.catch(() => undefined));
+    if (typeof waitUntil === "function")
+      waitUntil.call(
+        ctx,
+        answer.catch(() => undefined),
+      );
     return answer;
   };
 }
@@ -74,7 +80,9 @@ function toResponse(answer: Answer, status: number): Response {
 
 async function read(request: Request, limit: number): Promise<Uint8Array> {
   if (request.bodyUsed) {
-    throw notRaw("something read the request's body before the webhook was verified: call `receive` first, or read a `request.clone()`");
+    throw notRaw(
+      "something read the request's body before the webhook was verified: call `receive` first, or read a `request.clone()`",
+    );
   }
   const declared = request.headers.get("content-length");
   if (declared !== null && /^[0-9]{1,15}$/.test(declared) && Number(declared) > limit) throw tooLarge(limit);

@@ -29,12 +29,27 @@ export interface Functions {
 
   receiver(verifier: number, deduplicates: boolean): number;
   aboutReceiver(receiver: number): string;
-  begin(receiver: number, body: Uint8Array, head: string, scope: string, token: Uint8Array, now: number, nowMs: number): string;
+  begin(
+    receiver: number,
+    body: Uint8Array,
+    head: string,
+    scope: string,
+    token: Uint8Array,
+    now: number,
+    nowMs: number,
+  ): string;
   step(reception: number, event: string, number: number, bodyHash: Uint8Array): string;
   refuse(scheme: string, code: string, message: string): string;
 
   memoryStore(capacity: number): number;
-  memoryClaim(store: number, key: Uint8Array, token: Uint8Array, bodyHash: Uint8Array, leaseMs: number, nowMs: number): string;
+  memoryClaim(
+    store: number,
+    key: Uint8Array,
+    token: Uint8Array,
+    bodyHash: Uint8Array,
+    leaseMs: number,
+    nowMs: number,
+  ): string;
   memoryComplete(store: number, key: Uint8Array, token: Uint8Array, retentionMs: number, nowMs: number): boolean;
   memoryRelease(store: number, key: Uint8Array, token: Uint8Array): boolean;
   memoryExtend(store: number, key: Uint8Array, token: Uint8Array, leaseMs: number, nowMs: number): boolean;

@@ -3,7 +3,10 @@ import { ConfigurationError } from "./errors.js";
 import type { Receiver } from "./receiver.js";
 
 /** What runs for a fresh delivery: the user's handler, or the receiver's `enqueue` in its place. */
-export function handlerOf<H extends (delivery: never, ...rest: never[]) => unknown>(receiver: Receiver, handler: H | undefined): H {
+export function handlerOf<H extends (delivery: never, ...rest: never[]) => unknown>(
+  receiver: Receiver,
+  handler: H | undefined,
+): H {
   const { enqueue } = receiver;
   if (handler !== undefined && typeof handler !== "function") throw wrong("the handler of `receive` is not a function");
   if (enqueue === undefined) {

@@ -40,7 +40,9 @@ function part(value: unknown, name: string): string {
 
 function picked(headers: unknown, names: readonly string[]): (string | undefined)[] {
   if (typeof headers !== "object" || headers === null) {
-    throw unsupported(`the headers are ${described(headers)}: pass the request's headers as an object, a Map, Headers or pairs`);
+    throw unsupported(
+      `the headers are ${described(headers)}: pass the request's headers as an object, a Map, Headers or pairs`,
+    );
   }
   if (headers instanceof Map) return fromPairs(headers.entries(), names);
   if (Array.isArray(headers)) return fromPairs(typeof headers[0] === "string" ? flat(headers) : headers, names);
@@ -87,7 +89,8 @@ function fromPairs(pairs: Iterable<unknown>, names: readonly string[]): (string 
 }
 
 function* flat(headers: readonly unknown[]): Iterable<unknown> {
-  if (headers.length % 2 !== 0) throw unsupported("the headers are a flat list of odd length: `rawHeaders` has a value after each name");
+  if (headers.length % 2 !== 0)
+    throw unsupported("the headers are a flat list of odd length: `rawHeaders` has a value after each name");
   for (let i = 0; i < headers.length; i += 2) yield [headers[i], headers[i + 1]];
 }
 
@@ -109,7 +112,8 @@ function line(value: unknown, name: string): string | undefined {
   if (Array.isArray(value)) {
     let text: string | undefined;
     for (const one of value) {
-      if (typeof one !== "string") throw unsupported(`the header \`${name}\` is a list that holds ${described(one)}: pass text`);
+      if (typeof one !== "string")
+        throw unsupported(`the header \`${name}\` is a list that holds ${described(one)}: pass text`);
       text = joined(text, line(one, name));
     }
     return text;

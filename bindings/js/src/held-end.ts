@@ -38,7 +38,8 @@ export class HeldEnd {
   /** Lets the end through, or every later one if none has come yet. */
   release(): void {
     this.#response.end = this.#end;
-    if (this.#arguments !== undefined) this.#end.apply(this.#response, this.#arguments as Parameters<ServerResponse["end"]>);
+    if (this.#arguments !== undefined)
+      this.#end.apply(this.#response, this.#arguments as Parameters<ServerResponse["end"]>);
   }
 
   /** Forgets what the handler answered; `false` if part of it has left, and the connection was cut instead. */
@@ -69,7 +70,8 @@ export class HeldEnd {
     if (response.headersSent || response.destroyed) return;
     const bodiless = response.statusCode < 200 || response.statusCode === 204 || response.statusCode === 304;
     if (!bodiless && !response.hasHeader("content-length") && !response.hasHeader("transfer-encoding")) {
-      const length = typeof chunk === "string" ? Buffer.byteLength(chunk) : chunk instanceof Uint8Array ? chunk.byteLength : 0;
+      const length =
+        typeof chunk === "string" ? Buffer.byteLength(chunk) : chunk instanceof Uint8Array ? chunk.byteLength : 0;
       if (response.req.method !== "HEAD" || length > 0) response.setHeader("content-length", length);
     }
     response.writeHead(response.statusCode);

@@ -14,7 +14,11 @@ export interface HonoContext {
 }
 
 /** What runs for a fresh delivery. Its answer is the response it returns, or 200 if it returns none. */
-export type Handler<C extends HonoContext, Provider extends string = string> = (delivery: DeliveryOf<Provider>, context: C, claim: Claim | undefined) => Response | void | Promise<Response | void>;
+export type Handler<C extends HonoContext, Provider extends string = string> = (
+  delivery: DeliveryOf<Provider>,
+  context: C,
+  claim: Claim | undefined,
+) => Response | void | Promise<Response | void>;
 
 /**
  * A Hono handler that verifies, claims, runs `handler` and settles by its promise; `context.get("delivery")` is there too.

@@ -31,7 +31,9 @@ export async function readNodeBody(request: NodeRequest, limit: number, advice: 
     throw notRaw(`${found} before the webhook was verified: ${advice.parsed}`);
   }
   if (request.readableEncoding !== null) {
-    throw notRaw(`the request's stream gives text (${request.readableEncoding}): remove the call of \`setEncoding\` before the webhook route`);
+    throw notRaw(
+      `the request's stream gives text (${request.readableEncoding}): remove the call of \`setEncoding\` before the webhook route`,
+    );
   }
   if (declaredLength(request) > limit) throw tooLarge(limit);
   return read(request, limit);

@@ -2,7 +2,14 @@ export type { BodyInput } from "./body.js";
 export { Claim } from "./claim.js";
 export { Delivery, type Item } from "./delivery.js";
 export { engine } from "./engine.js";
-export { ConfigurationError, LeaseLost, VerificationError, type ConfigurationCode, type ErrorCode, type VerificationCode } from "./errors.js";
+export {
+  type ConfigurationCode,
+  ConfigurationError,
+  type ErrorCode,
+  LeaseLost,
+  type VerificationCode,
+  VerificationError,
+} from "./errors.js";
 // With a star: only so can users add to `Events` under the name of this module.
 export type * from "./events.js";
 export type { HeadersInput, HeaderValue } from "./headers.js";
@@ -10,8 +17,8 @@ export type { Outcome } from "./outcome.js";
 export { Receiver, type ReceiverOptions } from "./receiver.js";
 export { Scheme, type SchemeDefinition, type SchemeInput } from "./scheme.js";
 export { Secret, type SecretInput, type SecretOptions } from "./secret.js";
-export { Signer, type Message, type Signed } from "./signer.js";
-export { VerificationStream } from "./stream.js";
+export { type Message, type Signed, Signer } from "./signer.js";
 export type { Awaitable, ClaimAnswer, Store } from "./store.js";
 export { MemoryStore, type MemoryStoreOptions } from "./stores/memory.js";
+export { VerificationStream } from "./stream.js";
 export { Verifier, type VerifierOptions, type VerifyOptions } from "./verifier.js";

@@ -26,7 +26,13 @@ export interface CoreOutcome {
 
 /** What the core says is next. */
 export type Command =
-  | { readonly kind: "claim"; readonly key: string; readonly body_hash: string; readonly lease_ms: number; readonly retention_ms: number }
+  | {
+      readonly kind: "claim";
+      readonly key: string;
+      readonly body_hash: string;
+      readonly lease_ms: number;
+      readonly retention_ms: number;
+    }
   | { readonly kind: "run"; readonly fence: number; readonly renew_every_ms: number; readonly renew_for_ms: number }
   | { readonly kind: "complete"; readonly delay_ms: number }
   | { readonly kind: "release" }
@@ -70,7 +76,9 @@ export class Kernel {
   constructor(verifier: Verifier, deduplicates: boolean) {
     this.verifier = verifier;
     const engine = core();
-    this.#handle = engine.hold("receiver", (functions) => functions.receiver(engine.number(verifier.handle), deduplicates));
+    this.#handle = engine.hold("receiver", (functions) =>
+      functions.receiver(engine.number(verifier.handle), deduplicates),
+    );
     const number = engine.number(this.#handle);
     const about = JSON.parse(engine.call((functions) => functions.aboutReceiver(number))) as {
       retention: number;
@@ -87,7 +95,9 @@ export class Kernel {
     const engine = core();
     const number = engine.number(this.#handle);
     const now = Math.floor(nowMs / 1000);
-    return JSON.parse(engine.call((functions) => functions.begin(number, request.body, request.head, scope, token, now, nowMs))) as Begun;
+    return JSON.parse(
+      engine.call((functions) => functions.begin(number, request.body, request.head, scope, token, now, nowMs)),
+    ) as Begun;
   }
 
   /** Tells a reception what came of its last command, and says what is next. */

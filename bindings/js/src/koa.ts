@@ -4,7 +4,7 @@ import type { Claim } from "./claim.js";
 import type { Delivery } from "./delivery.js";
 import type { DeliveryOf } from "./events.js";
 import { handlerOf } from "./handler.js";
-import { ClientGone, readNodeBody, type NodeRequest } from "./incoming.js";
+import { ClientGone, type NodeRequest, readNodeBody } from "./incoming.js";
 import { drive, type Incoming } from "./receive.js";
 import type { Receiver } from "./receiver.js";
 
@@ -22,7 +22,11 @@ export interface KoaContext {
 }
 
 /** What runs for a fresh delivery; it answers through the context, or with 200 if it sets nothing. */
-export type Handler<C extends KoaContext, Provider extends string = string> = (delivery: DeliveryOf<Provider>, context: C, claim: Claim | undefined) => unknown;
+export type Handler<C extends KoaContext, Provider extends string = string> = (
+  delivery: DeliveryOf<Provider>,
+  context: C,
+  claim: Claim | undefined,
+) => unknown;
 
 /**
  * Koa middleware that verifies and claims. With a handler it ends there; without one, the middleware behind it runs for
@@ -33,7 +37,10 @@ export function receive<Provider extends string, C extends KoaContext = KoaConte
   receiver: Receiver<Provider>,
   handler?: Handler<C, Provider>,
 ): (context: C, next: () => Promise<unknown>) => Promise<void> {
-  const own = handler === undefined && receiver.enqueue === undefined ? undefined : handlerOf<Handler<C>>(receiver, handler as Handler<C> | undefined);
+  const own =
+    handler === undefined && receiver.enqueue === undefined
+      ? undefined
+      : handlerOf<Handler<C>>(receiver, handler as Handler<C> | undefined);
   return async (context, next) => {
     const ended = await drive(receiver, toRequest(context), async (delivery, claim) => {
       Object.assign(context.state, { delivery, claim });
@@ -59,7 +66,8 @@ export function receive<Provider extends string, C extends KoaContext = KoaConte
 function toRequest(context: KoaContext): Incoming {
   const { req, request, method } = context;
   // koa-bodyparser keeps what it made on `ctx.request`, where the Node request knows nothing of it.
-  const read = (limit: number) => readNodeBody(Object.assign(req, { body: request.body ?? (req as NodeRequest).body }) as NodeRequest, limit, ADVICE);
+  const read = (limit: number) =>
+    readNodeBody(Object.assign(req, { body: request.body ?? (req as NodeRequest).body }) as NodeRequest, limit, ADVICE);
   return { headers: req.headers, method, url: context.href, read, original: context };
 }
 
@@ -68,6 +76,7 @@ function clientGone(error: unknown): undefined {
 }
 
 const ADVICE = {
-  parsed: "mount the webhook's route above `bodyParser()` or `koaBody()`, or let them skip its path (`ctx.disableBodyParser = true`)",
+  parsed:
+    "mount the webhook's route above `bodyParser()` or `koaBody()`, or let them skip its path (`ctx.disableBodyParser = true`)",
   inflated: "leave the body to `receive`",
 };

@@ -3,12 +3,17 @@ import type { Claim } from "./claim.js";
 import type { Delivery } from "./delivery.js";
 import type { DeliveryOf } from "./events.js";
 import { HeldEnd } from "./held-end.js";
-import { ClientGone, readNodeBody, type Advice, type NodeRequest } from "./incoming.js";
-import { drive, type Answer, type Ended, type Incoming, type Run } from "./receive.js";
+import { type Advice, ClientGone, type NodeRequest, readNodeBody } from "./incoming.js";
+import { type Answer, drive, type Ended, type Incoming, type Run } from "./receive.js";
 import type { Receiver } from "./receiver.js";
 
 /** What runs for a fresh delivery, on Node's request and response. */
-export type NodeHandler<Provider extends string, Req, Res> = (delivery: DeliveryOf<Provider>, request: Req, response: Res, claim: Claim | undefined) => unknown;
+export type NodeHandler<Provider extends string, Req, Res> = (
+  delivery: DeliveryOf<Provider>,
+  request: Req,
+  response: Res,
+  claim: Claim | undefined,
+) => unknown;
 
 /**
  * Serves one request. With `next` instead of a handler, what ends the response decides; otherwise the handler's promise.
@@ -55,7 +60,13 @@ export async function serve<Req extends NodeRequest, Res extends ServerResponse>
 
 function toRequest(request: NodeRequest, advice: Advice): Incoming {
   const { headers, method } = request;
-  return { headers, method, url: absoluteUrl(request), read: (limit) => readNodeBody(request, limit, advice), original: request };
+  return {
+    headers,
+    method,
+    url: absoluteUrl(request),
+    read: (limit) => readNodeBody(request, limit, advice),
+    original: request,
+  };
 }
 
 function toResponse(answer: Answer, status: number, response: ServerResponse, request: NodeRequest): void {

@@ -7,7 +7,12 @@ import { serve } from "./node-server.js";
 import type { Receiver } from "./receiver.js";
 
 /** What runs for a fresh delivery. The answer is what it sends on `response`, or 200 if it sends nothing. */
-export type Handler<Provider extends string = string> = (delivery: DeliveryOf<Provider>, request: IncomingMessage, response: ServerResponse, claim: Claim | undefined) => unknown;
+export type Handler<Provider extends string = string> = (
+  delivery: DeliveryOf<Provider>,
+  request: IncomingMessage,
+  response: ServerResponse,
+  claim: Claim | undefined,
+) => unknown;
 
 /**
  * A request listener that verifies, claims, runs `handler` and settles by its promise.

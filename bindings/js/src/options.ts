@@ -18,7 +18,8 @@ export function optionsJson(options: object | undefined, skip: readonly string[]
   try {
     return JSON.stringify(flat, (_, value: unknown) => {
       if (typeof value === "number" && !Number.isFinite(value)) return String(value);
-      if (typeof value === "bigint" || typeof value === "function" || typeof value === "symbol") return `a ${typeof value}`;
+      if (typeof value === "bigint" || typeof value === "function" || typeof value === "symbol")
+        return `a ${typeof value}`;
       return value;
     });
   } catch {

@@ -4,7 +4,15 @@ import { publish } from "./telemetry.js";
 
 /** What happened to one request. */
 export interface Outcome {
-  readonly kind: "accepted" | "duplicate" | "in_flight" | "refused" | "failed" | "lost_lease" | "complete_failed" | "handshake";
+  readonly kind:
+    | "accepted"
+    | "duplicate"
+    | "in_flight"
+    | "refused"
+    | "failed"
+    | "lost_lease"
+    | "complete_failed"
+    | "handshake";
   /** Why, where it was refused. */
   readonly code?: ErrorCode | undefined;
   /** For the developer: the answer never holds it. */
@@ -24,7 +32,12 @@ export interface Outcome {
 }
 
 /** Tells the one who wants to know; what watches a request must not change its answer. */
-export function report(watcher: { onOutcome(outcome: Outcome): void }, outcome: CoreOutcome, durationMs: number, error: unknown): void {
+export function report(
+  watcher: { onOutcome(outcome: Outcome): void },
+  outcome: CoreOutcome,
+  durationMs: number,
+  error: unknown,
+): void {
   const { kind, status, scheme, code, message, id, event_type, key_prefix, secret_name } = outcome;
   const told: Outcome = {
     kind,

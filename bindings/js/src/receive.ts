@@ -2,7 +2,16 @@ import { Claim } from "./claim.js";
 import { Delivery } from "./delivery.js";
 import { LeaseLost, VerificationError } from "./errors.js";
 import { fromHex } from "./hex.js";
-import { refusal, type Answer, type AnswerCommand, type Begun, type Command, type CoreOutcome, type Event, type Kernel } from "./kernel.js";
+import {
+  type Answer,
+  type AnswerCommand,
+  type Begun,
+  type Command,
+  type CoreOutcome,
+  type Event,
+  type Kernel,
+  refusal,
+} from "./kernel.js";
 import { report } from "./outcome.js";
 import type { Receiver } from "./receiver.js";
 import type { Awaitable, ClaimAnswer, Store } from "./store.js";
@@ -50,13 +59,22 @@ export async function drive(receiver: Receiver, incoming: Incoming, run: Run): P
     if (begun.proof === undefined) return ended(begun.command, tell);
     const { id, event_type, secret_name } = begun.outcome;
     const judged = verifier.judged(request, begun.proof);
-    delivery = Delivery.proven(judged, { id, secret_name, timestamp: begun.timestamp }, { name: event_type ?? undefined });
+    delivery = Delivery.proven(
+      judged,
+      { id, secret_name, timestamp: begun.timestamp },
+      { name: event_type ?? undefined },
+    );
   } catch (error) {
     if (!(error instanceof VerificationError)) throw error;
     return ended(refusal(receiver.scheme.id, error.code, error.message), tell);
   }
   if (begun.reception === null) return ended(begun.command as AnswerCommand, tell);
-  return new Reception(kernel, receiver.store, token).follow(begun.reception, begun.command, (claim) => run(delivery, claim), tell);
+  return new Reception(kernel, receiver.store, token).follow(
+    begun.reception,
+    begun.command,
+    (claim) => run(delivery, claim),
+    tell,
+  );
 }
 
 type Tell = (outcome: CoreOutcome, error?: unknown) => void;
@@ -88,13 +106,20 @@ class Reception {
     this.#token = token;
   }
 
-  async follow(reception: number, first: Command, run: (claim: Claim | undefined) => Promise<number>, tell: Tell): Promise<Ended> {
+  async follow(
+    reception: number,
+    first: Command,
+    run: (claim: Claim | undefined) => Promise<number>,
+    tell: Tell,
+  ): Promise<Ended> {
     let command = first;
     while (command.kind !== "answer") command = this.#next(reception, await this.#carryOut(command, run));
     const thrown = this.#thrown;
     if (thrown === undefined) return ended(command, tell, undefined, this.#storeError);
     // A lost lease is no failure of the handler: the kernel answers it.
-    return thrown.error instanceof LeaseLost ? ended(command, tell, undefined, thrown.error) : ended(command, tell, thrown);
+    return thrown.error instanceof LeaseLost
+      ? ended(command, tell, undefined, thrown.error)
+      : ended(command, tell, thrown);
   }
 
   #next(reception: number, event: Event): Command {
@@ -107,14 +132,19 @@ class Reception {
     }
   }
 
-  async #carryOut(command: Exclude<Command, AnswerCommand>, run: (claim: Claim | undefined) => Promise<number>): Promise<Event> {
+  async #carryOut(
+    command: Exclude<Command, AnswerCommand>,
+    run: (claim: Claim | undefined) => Promise<number>,
+  ): Promise<Event> {
     switch (command.kind) {
       case "claim":
         this.#key = fromHex(command.key);
         this.#bodyHash = fromHex(command.body_hash);
         this.#leaseMs = command.lease_ms;
         this.#retentionMs = command.retention_ms;
-        return this.#ask(async (store) => claimed(await store.claim(this.#key, this.#token, this.#bodyHash, this.#leaseMs), this.#bodyHash));
+        return this.#ask(async (store) =>
+          claimed(await store.claim(this.#key, this.#token, this.#bodyHash, this.#leaseMs), this.#bodyHash),
+        );
       case "run":
         return this.#run(command, run);
       case "complete":

@@ -71,8 +71,13 @@ export class Receiver<Provider extends string = string> {
   readonly #options: VerifierOptions;
 
   /** @throws ConfigurationError for a wrong scheme, secret or option: at start, never for a request. */
-  constructor(scheme: Provider | SchemeDefinition | Scheme, secret: SecretInput | SecretResolver, options: ReceiverOptions) {
-    if (typeof options !== "object" || options === null) throw wrong("the options are missing: at least `store` is expected");
+  constructor(
+    scheme: Provider | SchemeDefinition | Scheme,
+    secret: SecretInput | SecretResolver,
+    options: ReceiverOptions,
+  ) {
+    if (typeof options !== "object" || options === null)
+      throw wrong("the options are missing: at least `store` is expected");
     const { store, onOutcome, clock, enqueue, ...data } = options;
     this.store = checkedStore(store);
     this.onOutcome = checkedFunction("onOutcome", onOutcome) ?? logOutcome;
@@ -96,13 +101,15 @@ export class Receiver<Provider extends string = string> {
 
   /** The verifier, where the secret is not a function of the request. */
   get verifier(): Verifier {
-    if (this.#single === undefined) throw new TypeError("a receiver whose secret is a function has a verifier for each tenant");
+    if (this.#single === undefined)
+      throw new TypeError("a receiver whose secret is a function has a verifier for each tenant");
     return this.#single.verifier;
   }
 
   /** The HTTP methods that a route for this receiver takes: more than POST where it answers handshakes. */
   get methods(): readonly string[] {
-    const handshakes = (this.#options as { handshake?: unknown }).handshake === true ? this.scheme.handshakeMethods : [];
+    const handshakes =
+      (this.#options as { handshake?: unknown }).handshake === true ? this.scheme.handshakeMethods : [];
     return [...new Set(["POST", ...handshakes])].sort();
   }
 
@@ -111,7 +118,8 @@ export class Receiver<Provider extends string = string> {
     const scope = this.store?.scope ?? "";
     if (this.#single !== undefined) return { kernel: this.#single, scope };
     const found = (await this.#resolve!(original as never)) ?? null;
-    if (found === null) throw new VerificationError("signature_mismatch", "the function for `secret` knows none for this request", 401);
+    if (found === null)
+      throw new VerificationError("signature_mismatch", "the function for `secret` knows none for this request", 401);
     const { tenant, secret } = isTenant(found) ? found : { tenant: "", secret: found as SecretInput };
     try {
       // Scopes are printable: no scope ends like another one and its tenant.
@@ -159,11 +167,14 @@ function isTenant(found: NonNullable<Found>): found is { tenant: string; secret:
 
 function checkedStore(store: Store | null | undefined): Store | null {
   if (store === undefined) {
-    throw wrong("`store` is missing: `new MemoryStore()` for one process, `hookproof/stores/...` for more, `null` for no dedup at all");
+    throw wrong(
+      "`store` is missing: `new MemoryStore()` for one process, `hookproof/stores/...` for more, `null` for no dedup at all",
+    );
   }
   if (store === null) return null;
   for (const step of ["claim", "complete", "release", "extend"] as const) {
-    if (typeof (store as Partial<Store>)[step] !== "function") throw wrong(`\`store\` is ${described(store)} without \`${step}\`: a store is expected`);
+    if (typeof (store as Partial<Store>)[step] !== "function")
+      throw wrong(`\`store\` is ${described(store)} without \`${step}\`: a store is expected`);
   }
   return store;
 }

@@ -1,6 +1,6 @@
+import { described } from "./body.js";
 import { core } from "./engine.js";
 import { ConfigurationError } from "./errors.js";
-import { described } from "./body.js";
 
 /** A scheme as one writes it: the structure of a scheme file, as a plain object. */
 export interface SchemeDefinition {
@@ -105,7 +105,10 @@ export function schemeSource(input: SchemeInput): string {
   if (input instanceof Scheme) return input.source;
   if (typeof input === "string") return input;
   if (typeof input !== "object" || input === null || Array.isArray(input)) {
-    throw new ConfigurationError("scheme_invalid", `the scheme is ${described(input)}: pass a provider's id or a scheme as an object`);
+    throw new ConfigurationError(
+      "scheme_invalid",
+      `the scheme is ${described(input)}: pass a provider's id or a scheme as an object`,
+    );
   }
   try {
     return JSON.stringify(input);

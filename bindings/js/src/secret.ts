@@ -26,7 +26,13 @@ export interface SecretOptions {
  * `undefined` type-checks, so that an environment variable can be passed as it is, and fails at start with
  * `secret_missing`.
  */
-export type SecretInput = string | Uint8Array | Secret | undefined | null | readonly (string | Uint8Array | Secret | undefined | null)[];
+export type SecretInput =
+  | string
+  | Uint8Array
+  | Secret
+  | undefined
+  | null
+  | readonly (string | Uint8Array | Secret | undefined | null)[];
 
 const encoder = new TextEncoder();
 const parts = new WeakMap<Secret, SecretParts>();
@@ -43,7 +49,8 @@ export class Secret {
   /** @throws ConfigurationError `secret_missing`, `secret_malformed` or `option_invalid`. */
   constructor(value: string | Uint8Array | undefined | null, options: SecretOptions = {}) {
     const { name, notBefore, notAfter } = Object(options) as SecretOptions;
-    if (name !== undefined && typeof name !== "string") throw new ConfigurationError("option_invalid", "`name` of a secret is not text");
+    if (name !== undefined && typeof name !== "string")
+      throw new ConfigurationError("option_invalid", "`name` of a secret is not text");
     for (const [word, second] of Object.entries({ notBefore, notAfter })) {
       if (second !== undefined && !Number.isSafeInteger(second)) {
         throw new ConfigurationError("option_invalid", `\`${word}\` of a secret is not a whole number of Unix seconds`);

@@ -1,9 +1,9 @@
-import { bodyBytes, type BodyInput } from "./body.js";
+import { type BodyInput, bodyBytes } from "./body.js";
 import { core, joinedSecrets } from "./engine.js";
 import { ConfigurationError } from "./errors.js";
 import { optionsJson } from "./options.js";
-import { schemeSource, type SchemeInput } from "./scheme.js";
-import { secretParts, type Secret } from "./secret.js";
+import { type SchemeInput, schemeSource } from "./scheme.js";
+import { type Secret, secretParts } from "./secret.js";
 
 /** What is to be signed. */
 export interface Message {
@@ -39,7 +39,11 @@ export class Signer {
   readonly #options: string;
 
   /** @throws ConfigurationError for a wrong scheme, secret or option. */
-  constructor(scheme: SchemeInput, secret: string | Uint8Array | Secret | undefined | null, options?: { readonly config?: Readonly<Record<string, string>> }) {
+  constructor(
+    scheme: SchemeInput,
+    secret: string | Uint8Array | Secret | undefined | null,
+    options?: { readonly config?: Readonly<Record<string, string>> },
+  ) {
     this.#source = schemeSource(scheme);
     this.#secret = joinedSecrets(secretParts(secret, this.#source));
     this.#options = optionsJson(options);
@@ -50,11 +54,21 @@ export class Signer {
   sign(message: Message): Signed {
     const { body, id, eventType, method, url, headers = {} } = message;
     const timestamp = message.timestamp ?? Math.floor(Date.now() / 1000);
-    if (!Number.isSafeInteger(timestamp)) throw new ConfigurationError("option_invalid", "`timestamp` is not a whole number of Unix seconds");
+    if (!Number.isSafeInteger(timestamp))
+      throw new ConfigurationError("option_invalid", "`timestamp` is not a whole number of Unix seconds");
     const bytes = bodyBytes(body);
-    const parts = JSON.stringify({ timestamp, id, event_type: eventType, method, url, headers: Object.entries(headers) });
+    const parts = JSON.stringify({
+      timestamp,
+      id,
+      event_type: eventType,
+      method,
+      url,
+      headers: Object.entries(headers),
+    });
     const signed = JSON.parse(
-      core().call((functions) => functions.sign(this.#source, this.#secret.bytes, this.#secret.parts, this.#options, bytes, parts)),
+      core().call((functions) =>
+        functions.sign(this.#source, this.#secret.bytes, this.#secret.parts, this.#options, bytes, parts),
+      ),
     ) as { headers: [string, string][]; url: string | null; signature: string };
     return { headers: Object.fromEntries(signed.headers), url: signed.url ?? undefined, signature: signed.signature };
   }

@@ -1,4 +1,4 @@
-import { bodyBytes, type BodyInput } from "./body.js";
+import { type BodyInput, bodyBytes } from "./body.js";
 import { Delivery } from "./delivery.js";
 import { core, type Handle } from "./engine.js";
 import { VerificationError } from "./errors.js";

@@ -25,25 +25,36 @@ export function publish(outcome: Outcome): void {
   channel ??= outcomes();
   if (channel?.hasSubscribers) channel.publish(outcome);
   // The API registers itself here, for all copies of it in a process: so it is found without being imported.
-  const meters = (globalThis as { [name: symbol]: { metrics?: Meters } | undefined })[Symbol.for("opentelemetry.js.api.1")]?.metrics;
+  const meters = (globalThis as { [name: symbol]: { metrics?: Meters } | undefined })[
+    Symbol.for("opentelemetry.js.api.1")
+  ]?.metrics;
   if (meters !== source) meter = (source = meters) === undefined ? null : metered(source!);
   meter?.(outcome);
 }
 
 function outcomes(): Channel | null {
-  const builtin = (globalThis as { process?: { getBuiltinModule?(name: string): { channel(name: string): Channel } | undefined } }).process;
+  const builtin = (
+    globalThis as { process?: { getBuiltinModule?(name: string): { channel(name: string): Channel } | undefined } }
+  ).process;
   return builtin?.getBuiltinModule?.("node:diagnostics_channel")?.channel(CHANNEL) ?? null;
 }
 
 function metered(meters: Meters): (outcome: Outcome) => void {
   const source = meters.getMeter("hookproof");
-  const deliveries = source.createCounter("hookproof.deliveries", { unit: "{delivery}", description: "Webhook deliveries by outcome" });
+  const deliveries = source.createCounter("hookproof.deliveries", {
+    unit: "{delivery}",
+    description: "Webhook deliveries by outcome",
+  });
   const duration = source.createHistogram("hookproof.duration", {
     unit: "ms",
     description: "From the request to the answer, the handler included",
   });
   return ({ kind, scheme, code, durationMs }) => {
-    const attributes = { "hookproof.outcome": kind, "hookproof.scheme": scheme, ...(code === undefined ? {} : { "hookproof.code": code }) };
+    const attributes = {
+      "hookproof.outcome": kind,
+      "hookproof.scheme": scheme,
+      ...(code === undefined ? {} : { "hookproof.code": code }),
+    };
     deliveries.add(1, attributes);
     duration.record(durationMs, attributes);
   };

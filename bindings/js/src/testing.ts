@@ -3,7 +3,7 @@ import type { BodyInput } from "./body.js";
 import { bodyBytes } from "./body.js";
 import type { SchemeInput } from "./scheme.js";
 import type { Secret } from "./secret.js";
-import { Signer, type Message, type Signed } from "./signer.js";
+import { type Message, type Signed, Signer } from "./signer.js";
 
 /** What {@link sign} may be told beside the body. */
 export interface SignOptions extends Omit<Message, "body"> {
@@ -18,7 +18,12 @@ export interface SignOptions extends Omit<Message, "body"> {
  * const { headers } = sign("agentbot", "s3cret", JSON.stringify({ event: "message.created" }), { id: "dlv_1" });
  * ```
  */
-export function sign(scheme: SchemeInput, secret: string | Uint8Array | Secret, body: BodyInput, options: SignOptions = {}): Signed {
+export function sign(
+  scheme: SchemeInput,
+  secret: string | Uint8Array | Secret,
+  body: BodyInput,
+  options: SignOptions = {},
+): Signed {
   const { config, ...message } = options;
   return new Signer(scheme, secret, config === undefined ? undefined : { config }).sign({ ...message, body });
 }

@@ -1,10 +1,10 @@
-import { bodyBytes, type BodyInput } from "./body.js";
+import { type BodyInput, bodyBytes } from "./body.js";
 import { Delivery, type Judged } from "./delivery.js";
-import { core, joinedSecrets, type Handle, type Reading } from "./engine.js";
-import { head, type HeadersInput } from "./headers.js";
+import { core, type Handle, joinedSecrets, type Reading } from "./engine.js";
+import { type HeadersInput, head } from "./headers.js";
 import { optionsJson } from "./options.js";
-import { schemeSource, type SchemeInput } from "./scheme.js";
-import { secretParts, type SecretInput } from "./secret.js";
+import { type SchemeInput, schemeSource } from "./scheme.js";
+import { type SecretInput, secretParts } from "./secret.js";
 import { VerificationStream } from "./stream.js";
 import { second } from "./time.js";
 
@@ -102,12 +102,19 @@ export class Verifier {
    * Starts a verification whose body arrives in pieces.
    * @throws VerificationError for what is missing or malformed in the headers.
    */
-  start<T = unknown>(headers: HeadersInput, options?: { readonly method?: string | undefined; readonly url?: string | undefined }): VerificationStream<T> {
+  start<T = unknown>(
+    headers: HeadersInput,
+    options?: { readonly method?: string | undefined; readonly url?: string | undefined },
+  ): VerificationStream<T> {
     return new VerificationStream<T>(this, head(options?.method, options?.url, headers, this.#about.header_names));
   }
 
   /** @internal What the engine reads of a request. */
-  read(body: unknown, headers: unknown, options: { readonly method?: string | undefined; readonly url?: string | undefined } | undefined): Reading {
+  read(
+    body: unknown,
+    headers: unknown,
+    options: { readonly method?: string | undefined; readonly url?: string | undefined } | undefined,
+  ): Reading {
     const bytes = bodyBytes(body);
     return { body: bytes, head: head(options?.method, options?.url, headers, this.#about.header_names) };
   }

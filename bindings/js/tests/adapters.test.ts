@@ -4,24 +4,29 @@ import type { AddressInfo } from "node:net";
 import Router from "@koa/router";
 import fastify, { type FastifyInstance } from "fastify";
 import { Hono } from "hono";
-import Koa from "koa";
-import { MemoryStore, Receiver, type Delivery, type Outcome } from "hookproof";
+import { type Delivery, MemoryStore, type Outcome, Receiver } from "hookproof";
 import * as lambda from "hookproof/aws-lambda";
-import { receive as fetched } from "hookproof/fetch";
 import { receive as fastified } from "hookproof/fastify";
+import { receive as fetched } from "hookproof/fetch";
 import { receive as honoed } from "hookproof/hono";
 import { receive as koaed } from "hookproof/koa";
 import { receive as bare } from "hookproof/node";
+import Koa from "koa";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { BODY, delivery, SECRET } from "./provider.js";
-import { listening, send, type Answer } from "./server.js";
+import { type Answer, listening, send } from "./server.js";
 
 const outcomes: Outcome[] = [];
 const kinds = () => outcomes.splice(0).map(({ kind, code }) => (code === undefined ? kind : `${kind} ${code}`));
 
 function receiver(options: object = {}): Receiver {
   outcomes.length = 0;
-  return new Receiver("standard-webhooks", SECRET, { store: new MemoryStore(), maxBody: 10_000, onOutcome: (outcome) => outcomes.push(outcome), ...options });
+  return new Receiver("standard-webhooks", SECRET, {
+    store: new MemoryStore(),
+    maxBody: 10_000,
+    onOutcome: (outcome) => outcomes.push(outcome),
+    ...options,
+  });
 }
 
 type Sent = { body: string | Uint8Array; headers: Record<string, string> };
@@ -36,19 +41,24 @@ const listeningAt = (app: FastifyInstance) => `http://127.0.0.1:${(app.addresses
 /** A framework serves `run`, which answers 201 `mine` unless it throws. */
 const frameworks: Record<string, Serve> = {
   node: (receiver, run) =>
-    served(bare(receiver, async (delivery, _request, response) => {
-      await run(delivery);
-      response.statusCode = 201;
-      response.end("mine");
-    })),
+    served(
+      bare(receiver, async (delivery, _request, response) => {
+        await run(delivery);
+        response.statusCode = 201;
+        response.end("mine");
+      }),
+    ),
   koa: (receiver, run) => {
     const app = new Koa({ env: "test" });
     const router = new Router();
-    router.post("/", koaed(receiver, async (delivery, context) => {
-      await run(delivery);
-      context.status = 201;
-      context.body = "mine";
-    }));
+    router.post(
+      "/",
+      koaed(receiver, async (delivery, context) => {
+        await run(delivery);
+        context.status = 201;
+        context.body = "mine";
+      }),
+    );
     app.silent = true;
     return served(app.use(router.routes()).callback());
   },
@@ -56,7 +66,7 @@ const frameworks: Record<string, Serve> = {
     const app = new Koa({ env: "test" });
     app.silent = true;
     app.use(koaed(receiver)).use(async (context) => {
-      await run(context["state"]["delivery"] as Delivery);
+      await run(context.state.delivery as Delivery);
       context.status = 201;
       context.body = "mine";
     });
@@ -64,35 +74,46 @@ const frameworks: Record<string, Serve> = {
   },
   fastify: async (receiver, run) => {
     const app = fastify();
-    app.register(fastified(receiver, async (delivery, _request, reply) => {
-      await run(delivery);
-      reply.code(201);
-      return "mine";
-    }), { prefix: "/hook" });
+    app.register(
+      fastified(receiver, async (delivery, _request, reply) => {
+        await run(delivery);
+        reply.code(201);
+        return "mine";
+      }),
+      { prefix: "/hook" },
+    );
     // Another route keeps its parsers.
     app.post("/json", async (request) => typeof request.body);
     await app.listen({ port: 0, host: "127.0.0.1" });
     onTestFinished(() => app.close());
     const url = listeningAt(app);
-    expect((await send(`${url}/json`, { body: "{}", headers: { "content-type": "application/json" } })).body).toBe("object");
+    expect((await send(`${url}/json`, { body: "{}", headers: { "content-type": "application/json" } })).body).toBe(
+      "object",
+    );
     return over(`${url}/hook`);
   },
   "fastify with reply.send": async (receiver, run) => {
     const app = fastify();
-    app.register(fastified(receiver, async (delivery, _request, reply: never) => {
-      await run(delivery);
-      (reply as { code(status: number): { send(body: string): void } }).code(201).send("mine");
-    }), { prefix: "/hook" });
+    app.register(
+      fastified(receiver, async (delivery, _request, reply: never) => {
+        await run(delivery);
+        (reply as { code(status: number): { send(body: string): void } }).code(201).send("mine");
+      }),
+      { prefix: "/hook" },
+    );
     await app.listen({ port: 0, host: "127.0.0.1" });
     onTestFinished(() => app.close());
     return over(`${listeningAt(app)}/hook`);
   },
   hono: async (receiver, run) => {
     const app = new Hono<{ Variables: { delivery: Delivery } }>();
-    app.post("/hook", honoed(receiver, async (_delivery, context) => {
-      await run((context as never as { get(name: "delivery"): Delivery }).get("delivery"));
-      return new Response("mine", { status: 201 });
-    }));
+    app.post(
+      "/hook",
+      honoed(receiver, async (_delivery, context) => {
+        await run((context as never as { get(name: "delivery"): Delivery }).get("delivery"));
+        return new Response("mine", { status: 201 });
+      }),
+    );
     return async (sent) => fromResponse(await app.request("/hook", { method: "POST", ...(sent as RequestInit) }));
   },
   fetch: async (receiver, run) => {
@@ -100,27 +121,36 @@ const frameworks: Record<string, Serve> = {
       await run(delivery);
       return new Response("mine", { status: 201 });
     });
-    return async (sent) => fromResponse(await handle(new Request("https://example.com/hook", { method: "POST", ...(sent as RequestInit) })));
+    return async (sent) =>
+      fromResponse(await handle(new Request("https://example.com/hook", { method: "POST", ...(sent as RequestInit) })));
   },
-  "lambda (format 2.0)": async (receiver, run) => inLambda(receiver, run, (sent) => ({
-    headers: sent.headers,
-    body: Buffer.from(sent.body).toString("base64"),
-    isBase64Encoded: true,
-    rawPath: "/hook",
-    rawQueryString: "",
-    requestContext: { domainName: "example.com", http: { method: "POST" } },
-  })),
-  "lambda (format 1.0)": async (receiver, run) => inLambda(receiver, run, (sent) => ({
-    multiValueHeaders: Object.fromEntries(Object.entries(sent.headers).map(([name, value]) => [name.toUpperCase(), [value]])),
-    body: Buffer.from(sent.body).toString("utf8"),
-    isBase64Encoded: false,
-    httpMethod: "POST",
-    path: "/hook",
-    requestContext: { domainName: "example.com" },
-  })),
+  "lambda (format 2.0)": async (receiver, run) =>
+    inLambda(receiver, run, (sent) => ({
+      headers: sent.headers,
+      body: Buffer.from(sent.body).toString("base64"),
+      isBase64Encoded: true,
+      rawPath: "/hook",
+      rawQueryString: "",
+      requestContext: { domainName: "example.com", http: { method: "POST" } },
+    })),
+  "lambda (format 1.0)": async (receiver, run) =>
+    inLambda(receiver, run, (sent) => ({
+      multiValueHeaders: Object.fromEntries(
+        Object.entries(sent.headers).map(([name, value]) => [name.toUpperCase(), [value]]),
+      ),
+      body: Buffer.from(sent.body).toString("utf8"),
+      isBase64Encoded: false,
+      httpMethod: "POST",
+      path: "/hook",
+      requestContext: { domainName: "example.com" },
+    })),
 };
 
-function inLambda(receiver: Receiver, run: Run, event: (sent: Sent) => lambda.ProxyEvent): (sent: Sent) => Promise<Answer> {
+function inLambda(
+  receiver: Receiver,
+  run: Run,
+  event: (sent: Sent) => lambda.ProxyEvent,
+): (sent: Sent) => Promise<Answer> {
   const handle = lambda.receive(receiver, async (delivery) => {
     await run(delivery);
     return { statusCode: 201, body: "mine" };
@@ -160,7 +190,11 @@ describe.each(Object.entries(frameworks))("%s", (name, serve) => {
     const answer = await serve(receiver(), () => expect.unreachable());
     const { headers } = delivery();
     const refused = await answer({ body: `${BODY} `, headers });
-    expect([refused.status, refused.headers["content-type"], refused.body]).toEqual([401, "application/problem+json", '{"title":"Unauthorized","status":401}']);
+    expect([refused.status, refused.headers["content-type"], refused.body]).toEqual([
+      401,
+      "application/problem+json",
+      '{"title":"Unauthorized","status":401}',
+    ]);
     expect((await answer({ body: "a".repeat(10_001), headers })).status).toBe(413);
     expect(kinds()).toEqual(["refused signature_mismatch", "refused body_too_large"]);
   });

@@ -34,7 +34,10 @@ test("a delivery says the same after its engine is gone", () => {
 });
 
 test("a request whose reception was lost is answered, and its claim left to the lease", async () => {
-  const answer = receive(new Receiver("standard-webhooks", SECRET, { store: new MemoryStore() }), () => void expect(panic).toThrow());
+  const answer = receive(
+    new Receiver("standard-webhooks", SECRET, { store: new MemoryStore() }),
+    () => void expect(panic).toThrow(),
+  );
   const one = delivery();
   const sent = await answer(new Request("https://example.com/", { method: "POST", headers: one.headers, body: BODY }));
   expect(sent.status).toBe(core().kind === "native" ? 200 : 500);

@@ -7,6 +7,13 @@ export const BODY = '{"type":"contact.created","data":{"id":"1f81eb52"}}';
 let drawn = 0;
 
 /** A delivery of Standard Webhooks: body, headers, and a fresh id. */
-export function delivery(body: string | Uint8Array = BODY, id = `msg_${++drawn}`): { id: string; body: string | Uint8Array; headers: Record<string, string> } {
-  return { id, body, headers: { "content-type": "application/json", ...sign("standard-webhooks", SECRET, body, { id }).headers } };
+export function delivery(
+  body: string | Uint8Array = BODY,
+  id = `msg_${++drawn}`,
+): { id: string; body: string | Uint8Array; headers: Record<string, string> } {
+  return {
+    id,
+    body,
+    headers: { "content-type": "application/json", ...sign("standard-webhooks", SECRET, body, { id }).headers },
+  };
 }

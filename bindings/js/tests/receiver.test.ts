@@ -1,6 +1,16 @@
 // The receiving kernel through the package: claims, renewals, lost leases, stores that fail.
-import { ConfigurationError, LeaseLost, MemoryStore, Receiver, type Claim, type ClaimAnswer, type Outcome, type ReceiverOptions, type Store } from "hookproof";
-import { receive, type Handler } from "hookproof/fetch";
+import {
+  type Claim,
+  type ClaimAnswer,
+  ConfigurationError,
+  LeaseLost,
+  MemoryStore,
+  type Outcome,
+  Receiver,
+  type ReceiverOptions,
+  type Store,
+} from "hookproof";
+import { type Handler, receive } from "hookproof/fetch";
 import { request } from "hookproof/testing";
 import { describe, expect, test } from "vitest";
 import { BODY, delivery, SECRET } from "./provider.js";
@@ -10,12 +20,17 @@ const kinds = () => outcomes.splice(0).map(({ kind, code }) => (code === undefin
 
 function receiver(options: Partial<ReceiverOptions> = {}): Receiver {
   outcomes.length = 0;
-  return new Receiver("standard-webhooks", SECRET, { store: new MemoryStore(), onOutcome: (outcome) => outcomes.push(outcome), ...options });
+  return new Receiver("standard-webhooks", SECRET, {
+    store: new MemoryStore(),
+    onOutcome: (outcome) => outcomes.push(outcome),
+    ...options,
+  });
 }
 
 function served(options: Partial<ReceiverOptions>, handler: Handler<unknown, unknown>) {
   const answer = receive(receiver(options), handler);
-  return (from = delivery()) => answer(new Request("https://example.com/", { method: "POST", headers: from.headers, body: from.body as string }));
+  return (from = delivery()) =>
+    answer(new Request("https://example.com/", { method: "POST", headers: from.headers, body: from.body as string }));
 }
 
 /** A store that does what it is told. */
@@ -98,7 +113,10 @@ describe("a delivery", () => {
   });
 
   test("of another body under the same id is a duplicate, or a conflict on request", async () => {
-    for (const [conflict, status] of [[false, 200], [true, 409]] as const) {
+    for (const [conflict, status] of [
+      [false, 200],
+      [true, 409],
+    ] as const) {
       const send = served({ conflict }, () => undefined);
       const id = `msg_same_${status}`;
       expect((await send(delivery(BODY, id))).status).toBe(200);
@@ -119,7 +137,9 @@ describe("a delivery", () => {
     const queue: (string | undefined)[] = [];
     const answer = receive(receiver({ enqueue: async (one) => ({ queued: queue.push(one.id) }) }));
     const one = delivery();
-    const sent = await answer(new Request("https://example.com/", { method: "POST", headers: one.headers, body: BODY }));
+    const sent = await answer(
+      new Request("https://example.com/", { method: "POST", headers: one.headers, body: BODY }),
+    );
     expect([sent.status, await sent.text(), queue]).toEqual([200, "", [one.id]]);
     expect(() => receive(receiver({ enqueue: () => undefined }), () => undefined)).toThrow(ConfigurationError);
     expect(() => receive(receiver())).toThrow(ConfigurationError);
@@ -137,9 +157,16 @@ describe("a request that does not verify", () => {
       send({ id: "", body: BODY, headers: { ...headers, "webhook-timestamp": "1000000000" } }),
     ]);
     for (const answer of answers) {
-      expect([answer.status, answer.headers.get("content-type"), await answer.text()]).toEqual([401, "application/problem+json", '{"title":"Unauthorized","status":401}']);
+      expect([answer.status, answer.headers.get("content-type"), await answer.text()]).toEqual([
+        401,
+        "application/problem+json",
+        '{"title":"Unauthorized","status":401}',
+      ]);
     }
-    expect([store.calls, kinds()]).toEqual([[], ["refused signature_mismatch", "refused id_missing", "refused signature_mismatch"]]);
+    expect([store.calls, kinds()]).toEqual([
+      [],
+      ["refused signature_mismatch", "refused id_missing", "refused signature_mismatch"],
+    ]);
   });
 
   test("over the limit is refused while it is read", async () => {
@@ -151,7 +178,9 @@ describe("a request that does not verify", () => {
       },
     });
     const answer = receive(receiver({ maxBody: 10_000 }), () => undefined);
-    const sent = await answer(new Request("https://example.com/", { method: "POST", body: endless, duplex: "half" } as RequestInit));
+    const sent = await answer(
+      new Request("https://example.com/", { method: "POST", body: endless, duplex: "half" } as RequestInit),
+    );
     expect([sent.status, kinds()]).toEqual([413, ["refused body_too_large"]]);
     expect(pulled).toBeLessThan(20);
   });
@@ -169,7 +198,11 @@ describe("a request that does not verify", () => {
 
 describe("a store", () => {
   test("that is down refuses, and the claim that may have been taken is released", async () => {
-    const store = new Scripted({ claim: () => { throw new Error("down"); } });
+    const store = new Scripted({
+      claim: () => {
+        throw new Error("down");
+      },
+    });
     const send = served({ store }, () => expect.unreachable());
     const answer = await send();
     expect([answer.status, answer.headers.get("retry-after")]).toEqual([503, "5"]);
@@ -182,7 +215,11 @@ describe("a store", () => {
   });
 
   test("that fails to complete is tried three times within a second", async () => {
-    const store = new Scripted({ complete: () => { throw new Error("down"); } });
+    const store = new Scripted({
+      complete: () => {
+        throw new Error("down");
+      },
+    });
     const started = performance.now();
     const answer = await served({ store }, () => new Response("mine", { status: 201 }))();
     expect([answer.status, await answer.text()]).toEqual([201, "mine"]);
@@ -199,7 +236,10 @@ describe("a store", () => {
 
   test("is asked to extend while the handler runs", async () => {
     const store = new Scripted({});
-    const send = served({ store, lease: 0.06 }, () => new Promise((resolve) => setTimeout(() => resolve(undefined), 130)));
+    const send = served(
+      { store, lease: 0.06 },
+      () => new Promise((resolve) => setTimeout(() => resolve(undefined), 130)),
+    );
     expect((await send()).status).toBe(200);
     expect(store.calls.filter((call) => call === "extend").length).toBeGreaterThanOrEqual(3);
     const before = store.calls.length;
@@ -209,13 +249,17 @@ describe("a store", () => {
 
   test("is not asked for longer than the handler may take", async () => {
     const store = new Scripted({});
-    await served({ store, lease: 0.03, maxHandler: 0.05 }, () => new Promise((resolve) => setTimeout(() => resolve(undefined), 200)))();
+    await served(
+      { store, lease: 0.03, maxHandler: 0.05 },
+      () => new Promise((resolve) => setTimeout(() => resolve(undefined), 200)),
+    )();
     expect(store.calls.filter((call) => call === "extend").length).toBeLessThanOrEqual(6);
   });
 
   test("in the user's transaction completes there, or aborts it", async () => {
     const joined: unknown[] = [];
-    const inside = (held: boolean) => Object.assign(new Scripted({}), { completeIn: (transaction: unknown) => (joined.push(transaction), held) });
+    const inside = (held: boolean) =>
+      Object.assign(new Scripted({}), { completeIn: (transaction: unknown) => joined.push(transaction) > 0 && held });
     const handler = async (_: unknown, __: unknown, ___: unknown, ____: unknown, claim?: Claim) => {
       expect(claim!.fence).toBe(7);
       await claim!.completeIn("tx");
@@ -226,7 +270,12 @@ describe("a store", () => {
 
     const lost = inside(false);
     const answer = await served({ store: lost }, handler)();
-    expect([answer.status, answer.headers.has("retry-after"), lost.calls, kinds()]).toEqual([409, true, ["claim"], ["lost_lease"]]);
+    expect([answer.status, answer.headers.has("retry-after"), lost.calls, kinds()]).toEqual([
+      409,
+      true,
+      ["claim"],
+      ["lost_lease"],
+    ]);
     expect(outcomes).toEqual([]);
     await expect(served({ store: new Scripted({}) }, handler)()).resolves.toMatchObject({ status: 500 });
   });
@@ -243,14 +292,19 @@ describe("secrets of tenants", () => {
     const seen: string[] = [];
     const resolve = async (request: Request) => {
       const tenant = new URL(request.url).searchParams.get("shop");
-      return tenant === "gone" ? null : tenant === "broken" ? { tenant, secret: "" } : { tenant: tenant!, secret: SECRET };
+      return tenant === "gone"
+        ? null
+        : tenant === "broken"
+          ? { tenant, secret: "" }
+          : { tenant: tenant!, secret: SECRET };
     };
     outcomes.length = 0;
     const store = new MemoryStore();
     const shops = new Receiver("standard-webhooks", resolve, { store, onOutcome: (outcome) => outcomes.push(outcome) });
     const answer = receive(shops, (one) => void seen.push(one.id!));
     const one = delivery();
-    const send = (shop: string) => answer(new Request(`https://example.com/?shop=${shop}`, { method: "POST", headers: one.headers, body: BODY }));
+    const send = (shop: string) =>
+      answer(new Request(`https://example.com/?shop=${shop}`, { method: "POST", headers: one.headers, body: BODY }));
     expect([(await send("a")).status, (await send("b")).status, (await send("a")).status]).toEqual([200, 200, 200]);
     expect([seen.length, kinds()]).toEqual([2, ["accepted", "accepted", "duplicate"]]);
     expect([(await send("gone")).status, (await send("broken")).status]).toEqual([401, 500]);
@@ -259,27 +313,47 @@ describe("secrets of tenants", () => {
   });
 
   test("do not hide wrong options", () => {
-    expect(() => new Receiver("standard-webhooks", () => SECRET, { store: null, tolerance: 0 })).toThrow(ConfigurationError);
+    expect(() => new Receiver("standard-webhooks", () => SECRET, { store: null, tolerance: 0 })).toThrow(
+      ConfigurationError,
+    );
   });
 });
 
 describe("what is configured", () => {
   test.each([
-    [undefined], [{}], [{ store: {} }], [{ store: undefined }], [{ store: null, lease: 0 }], [{ store: new MemoryStore(), retention: 60 }],
-    [{ store: null, onOutcome: 5 }], [{ store: null, clock: "now" }], [{ store: null, unknown: true }],
+    [undefined],
+    [{}],
+    [{ store: {} }],
+    [{ store: undefined }],
+    [{ store: null, lease: 0 }],
+    [{ store: new MemoryStore(), retention: 60 }],
+    [{ store: null, onOutcome: 5 }],
+    [{ store: null, clock: "now" }],
+    [{ store: null, unknown: true }],
   ])("%o is refused at start", (options) => {
-    expect(() => new Receiver("standard-webhooks", SECRET, options as never)).toThrow(expect.objectContaining({ code: "option_invalid" }));
+    expect(() => new Receiver("standard-webhooks", SECRET, options as never)).toThrow(
+      expect.objectContaining({ code: "option_invalid" }),
+    );
   });
 
   test("the clock may be the user's", async () => {
     const clock = () => 1_000_000_000_000;
     const answer = receive(receiver({ clock }), () => undefined);
-    expect((await answer(request("standard-webhooks", SECRET, BODY, { id: "msg_then", timestamp: 1_000_000_000 }))).status).toBe(200);
+    expect(
+      (await answer(request("standard-webhooks", SECRET, BODY, { id: "msg_then", timestamp: 1_000_000_000 }))).status,
+    ).toBe(200);
     expect((await answer(request("standard-webhooks", SECRET, BODY, { id: "msg_now" }))).status).toBe(401);
   });
 
   test("a failing `onOutcome` changes nothing", async () => {
-    const answer = await served({ onOutcome: () => { throw new Error("mine"); } }, () => new Response("fine"))();
+    const answer = await served(
+      {
+        onOutcome: () => {
+          throw new Error("mine");
+        },
+      },
+      () => new Response("fine"),
+    )();
     expect(await answer.text()).toBe("fine");
   });
 
@@ -291,7 +365,9 @@ describe("what is configured", () => {
     const answer = await receive(wanted, () => expect.unreachable())(asked.clone());
     expect(await answer.json()).toEqual({ response_token: "sha256=HXvxTdsfShG6k2zC9NVANwFquJBdOugRYHax2vNiiOo=" });
     expect(kinds()).toEqual(["handshake"]);
-    expect((await receive(new Receiver("x-twitter", "Convoy", options), () => expect.unreachable())(asked)).status).toBe(401);
+    expect(
+      (await receive(new Receiver("x-twitter", "Convoy", options), () => expect.unreachable())(asked)).status,
+    ).toBe(401);
   });
 });
 

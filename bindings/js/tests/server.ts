@@ -1,5 +1,5 @@
 // A real HTTP server on a free port, and a client that can be trusted with any bytes.
-import { createServer, request, type IncomingHttpHeaders, type RequestListener, type Server } from "node:http";
+import { createServer, type IncomingHttpHeaders, type RequestListener, request, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { onTestFinished } from "vitest";
 
@@ -24,7 +24,11 @@ export async function listening(listener: RequestListener | Server): Promise<str
 /** Sends one request. `headers` may be a flat list, to send a name twice. */
 export function send(
   url: string,
-  { body = "", headers = {}, method = "POST" }: { body?: string | Uint8Array; headers?: Record<string, string> | string[]; method?: string } = {},
+  {
+    body = "",
+    headers = {},
+    method = "POST",
+  }: { body?: string | Uint8Array; headers?: Record<string, string> | string[]; method?: string } = {},
 ): Promise<Answer> {
   const started = performance.now();
   return new Promise((resolve, reject) => {
@@ -33,7 +37,12 @@ export function send(
       response.on("data", (chunk: Buffer) => chunks.push(chunk));
       response.on("end", () => {
         const text = Buffer.concat(chunks).toString();
-        resolve({ status: response.statusCode!, headers: response.headers, body: text, ms: performance.now() - started });
+        resolve({
+          status: response.statusCode!,
+          headers: response.headers,
+          body: text,
+          ms: performance.now() - started,
+        });
       });
       response.on("error", reject);
     });

@@ -1,6 +1,6 @@
 // What the compiler must say about the package: `npm run typecheck` runs this file, and fails where an error is missing.
 import express from "express";
-import { Receiver, Verifier, type Delivery, type VerificationCode } from "hookproof";
+import { type Delivery, Receiver, type VerificationCode, Verifier } from "hookproof";
 import { receive as expressed } from "hookproof/express";
 import { receive } from "hookproof/fetch";
 import { expectTypeOf, test } from "vitest";
@@ -33,14 +33,17 @@ test("Express knows `req.delivery`, and the types of its own requests", () => {
     expectTypeOf(req.params.shop).toBeString();
     res.sendStatus(204);
   });
-  app.post("/b", expressed(receiver, async (delivery, req: express.Request, res: express.Response) => {
-    expectTypeOf(delivery.eventType).toEqualTypeOf<string | undefined>();
-    res.json(req.query);
-  }));
+  app.post(
+    "/b",
+    expressed(receiver, async (delivery, req: express.Request, res: express.Response) => {
+      expectTypeOf(delivery.eventType).toEqualTypeOf<string | undefined>();
+      res.json(req.query);
+    }),
+  );
 });
 
 test("an environment variable is a secret; `null` is not a tolerance; a store must be named", () => {
-  new Verifier("standard-webhooks", process.env["HOOKPROOF_NEVER_SET"] ?? SECRET);
+  new Verifier("standard-webhooks", process.env.HOOKPROOF_NEVER_SET ?? SECRET);
   // @ts-expect-error -- no value switches the check off
   expectTypeOf(() => new Verifier("standard-webhooks", SECRET, { tolerance: null })).toBeFunction();
   // @ts-expect-error -- `null` in so many words, or a store

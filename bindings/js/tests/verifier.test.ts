@@ -1,5 +1,14 @@
 import { inspect } from "node:util";
-import { ConfigurationError, engine, Scheme, Secret, Signer, VerificationError, Verifier, type HeadersInput } from "hookproof";
+import {
+  ConfigurationError,
+  engine,
+  type HeadersInput,
+  Scheme,
+  Secret,
+  Signer,
+  VerificationError,
+  Verifier,
+} from "hookproof";
 import { describe, expect, test } from "vitest";
 import { BODY, delivery, SECRET } from "./provider.js";
 
@@ -35,7 +44,10 @@ describe("a delivery", () => {
   });
 
   test("tells which secret matched", () => {
-    const rotating = new Verifier("standard-webhooks", [new Secret("whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", { name: "new" }), new Secret(SECRET, { name: "old" })]);
+    const rotating = new Verifier("standard-webhooks", [
+      new Secret("whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", { name: "new" }),
+      new Secret(SECRET, { name: "old" }),
+    ]);
     const { body, headers } = delivery();
     expect(rotating.verify(body, headers).secretName).toBe("old");
   });
@@ -69,16 +81,49 @@ describe("headers", () => {
   });
 
   test("as something else are unsupported, and say so", () => {
-    for (const given of [null, undefined, "webhook-id: x", 1, [1, 2], [["webhook-id"]], ["webhook-id"], { ...headers, "webhook-id": 5 }]) {
+    for (const given of [
+      null,
+      undefined,
+      "webhook-id: x",
+      1,
+      [1, 2],
+      [["webhook-id"]],
+      ["webhook-id"],
+      { ...headers, "webhook-id": 5 },
+    ]) {
       expect(code(() => verifier.verify(body, given as never))).toBe("headers_unsupported");
     }
-    expect(code(() => verifier.verify(body, new Proxy({}, { ownKeys: () => { throw new Error("mine"); } })))).toBe("headers_unsupported");
+    expect(
+      code(() =>
+        verifier.verify(
+          body,
+          new Proxy(
+            {},
+            {
+              ownKeys: () => {
+                throw new Error("mine");
+              },
+            },
+          ),
+        ),
+      ),
+    ).toBe("headers_unsupported");
   });
 
   test("cannot move the boundary between two values", () => {
     const { "webhook-timestamp": time, "webhook-signature": signature, "webhook-id": id } = headers;
-    expect(code(() => verifier.verify(body, { "webhook-id": id!, "webhook-timestamp": `${time}\n${signature}`, "webhook-signature": "" }))).toBe("signature_missing");
-    expect(code(() => verifier.verify(body, { ...headers, "webhook-timestamp": `\n${time}` }))).toBe("timestamp_malformed");
+    expect(
+      code(() =>
+        verifier.verify(body, {
+          "webhook-id": id!,
+          "webhook-timestamp": `${time}\n${signature}`,
+          "webhook-signature": "",
+        }),
+      ),
+    ).toBe("signature_missing");
+    expect(code(() => verifier.verify(body, { ...headers, "webhook-timestamp": `\n${time}` }))).toBe(
+      "timestamp_malformed",
+    );
     expect(code(() => verifier.verify(body, headers, { url: `https://example.com/\n${id}` }))).toBe("ok");
   });
 
@@ -100,7 +145,14 @@ describe("bodies", () => {
   test("as bytes of every kind, and as text", () => {
     const padded = new Uint8Array(bytes.length + 8);
     padded.set(bytes, 8);
-    for (const given of [body, bytes, Buffer.from(bytes), bytes.buffer, new DataView(padded.buffer, 8), padded.subarray(8)]) {
+    for (const given of [
+      body,
+      bytes,
+      Buffer.from(bytes),
+      bytes.buffer,
+      new DataView(padded.buffer, 8),
+      padded.subarray(8),
+    ]) {
       expect(code(() => verifier.verify(given as Uint8Array, headers))).toBe("ok");
     }
   });
@@ -111,7 +163,22 @@ describe("bodies", () => {
     const shared = new Uint8Array(new SharedArrayBuffer(bytes.length));
     shared.set(bytes);
     const spoofed = { [Symbol.toStringTag]: "ArrayBuffer", byteLength: bytes.length };
-    for (const given of [null, undefined, {}, JSON.parse(BODY), [1, 2], 5, true, detached, detached.buffer, shared, shared.buffer, new Float64Array(4), spoofed, () => 1]) {
+    for (const given of [
+      null,
+      undefined,
+      {},
+      JSON.parse(BODY),
+      [1, 2],
+      5,
+      true,
+      detached,
+      detached.buffer,
+      shared,
+      shared.buffer,
+      new Float64Array(4),
+      spoofed,
+      () => 1,
+    ]) {
       expect(code(() => verifier.verify(given as never, headers))).toBe("body_not_raw");
     }
   });
@@ -119,7 +186,9 @@ describe("bodies", () => {
   test("over the limit are too large", () => {
     const small = new Verifier("standard-webhooks", SECRET, { maxBody: bytes.length - 1 });
     expect(code(() => small.verify(body, headers))).toBe("body_too_large");
-    expect(code(() => new Verifier("standard-webhooks", SECRET, { maxBody: bytes.length }).verify(body, headers))).toBe("ok");
+    expect(code(() => new Verifier("standard-webhooks", SECRET, { maxBody: bytes.length }).verify(body, headers))).toBe(
+      "ok",
+    );
   });
 });
 
@@ -130,14 +199,20 @@ describe("a body in pieces", () => {
     const stream = verifier.start(headers);
     for (let i = 0; i < bytes.length; i += 7) stream.update(bytes.subarray(i, i + 7));
     const proof = stream.finish();
-    expect([proof.id, proof.text(), Buffer.from(proof.key()!)]).toEqual([id, body, Buffer.from(verifier.verify(body, headers).key()!)]);
+    expect([proof.id, proof.text(), Buffer.from(proof.key()!)]).toEqual([
+      id,
+      body,
+      Buffer.from(verifier.verify(body, headers).key()!),
+    ]);
     expect(() => stream.finish()).toThrow(TypeError);
   });
 
   test("is refused at the start, at the limit, or at the end", () => {
     const { body, headers } = delivery();
     expect(code(() => verifier.start({}))).toBe("id_missing");
-    expect(code(() => new Verifier("standard-webhooks", SECRET, { maxBody: 10 }).start(headers).update(body))).toBe("body_too_large");
+    expect(code(() => new Verifier("standard-webhooks", SECRET, { maxBody: 10 }).start(headers).update(body))).toBe(
+      "body_too_large",
+    );
     expect(code(() => verifier.start(headers).update(`${body} `).finish())).toBe("signature_mismatch");
     expect(code(() => verifier.start(headers).update({} as never))).toBe("body_not_raw");
   });
@@ -145,7 +220,7 @@ describe("a body in pieces", () => {
 
 describe("what is configured", () => {
   test("an unset environment variable type-checks, and fails at start", () => {
-    const unset: string | undefined = process.env["HOOKPROOF_NEVER_SET"];
+    const unset: string | undefined = process.env.HOOKPROOF_NEVER_SET;
     expect(code(() => new Verifier("agentbot", unset))).toBe("secret_missing");
     expect(code(() => new Verifier("agentbot", ["s3cret", unset]))).toBe("secret_missing");
     expect(code(() => new Verifier("agentbot", []))).toBe("secret_missing");
@@ -158,8 +233,19 @@ describe("what is configured", () => {
   });
 
   test.each([
-    { tolerance: 0 }, { tolerance: -1 }, { tolerance: Number.NaN }, { tolerance: Number.POSITIVE_INFINITY }, { tolerance: "300" }, { tolerance: null },
-    { tolerance: 300n }, { tolerance: () => 300 }, { tolerance: 0.5 }, { maxBody: -1 }, { unknown: 1 }, { publicUrl: 5 }, { events: 5 },
+    { tolerance: 0 },
+    { tolerance: -1 },
+    { tolerance: Number.NaN },
+    { tolerance: Number.POSITIVE_INFINITY },
+    { tolerance: "300" },
+    { tolerance: null },
+    { tolerance: 300n },
+    { tolerance: () => 300 },
+    { tolerance: 0.5 },
+    { maxBody: -1 },
+    { unknown: 1 },
+    { publicUrl: 5 },
+    { events: 5 },
   ])("%o is refused", (options) => {
     expect(code(() => new Verifier("standard-webhooks", SECRET, options as never))).toBe("option_invalid");
   });
@@ -179,13 +265,30 @@ describe("what is configured", () => {
 
   test("secrets show nothing of themselves", () => {
     const secret = new Secret(SECRET, { name: "main" });
-    for (const shown of [String(secret), JSON.stringify({ secret }), inspect(secret), inspect(new Verifier("standard-webhooks", secret), { depth: 9, showHidden: true })]) {
+    for (const shown of [
+      String(secret),
+      JSON.stringify({ secret }),
+      inspect(secret),
+      inspect(new Verifier("standard-webhooks", secret), { depth: 9, showHidden: true }),
+    ]) {
       expect(shown).not.toContain("MfKQ9r8");
     }
   });
 
   test("a private scheme is an object", () => {
-    const acme = { id: "acme", title: "Acme", signature: { algorithm: "hmac-sha256", header: "X-Acme-Signature", separator: ",", joiner: "=", labels: ["v1"], content: "{timestamp}.{body}" }, timestamp: { from: "label:t" } };
+    const acme = {
+      id: "acme",
+      title: "Acme",
+      signature: {
+        algorithm: "hmac-sha256",
+        header: "X-Acme-Signature",
+        separator: ",",
+        joiner: "=",
+        labels: ["v1"],
+        content: "{timestamp}.{body}",
+      },
+      timestamp: { from: "label:t" },
+    };
     const { headers } = new Signer(acme, "s3cret").sign({ body: BODY });
     expect(new Verifier(acme, "s3cret").verify(BODY, headers).provider).toBe("acme");
     expect(new Verifier(Scheme.of(acme), "s3cret").verify(BODY, headers).provider).toBe("acme");
@@ -198,9 +301,10 @@ test("the error unions are the core's table", async () => {
   const { core } = await import("./internal.js");
   const rows = JSON.parse(core().call((functions) => functions.errors())) as [string, number, boolean][];
   expect(rows.map(([name]) => name).sort()).toEqual(Object.keys(codes).sort());
-  for (const [name, , configuration] of rows) expect([name, codes[name as keyof typeof codes]]).toEqual([name, configuration ? "configuration" : "verification"]);
+  for (const [name, , configuration] of rows)
+    expect([name, codes[name as keyof typeof codes]]).toEqual([name, configuration ? "configuration" : "verification"]);
 });
 
 test("`engine` tells which one runs", () => {
-  expect(engine.kind).toBe(process.env["HOOKPROOF_ENGINE"] ?? "native");
+  expect(engine.kind).toBe(process.env.HOOKPROOF_ENGINE ?? "native");
 });

@@ -23,7 +23,10 @@ const worker = new Miniflare({
   modules: true,
   modulesRoot: outdir,
   scriptPath: join(outdir, "worker.mjs"),
-  modulesRules: [{ type: "ESModule", include: ["**/*.mjs"] }, { type: "CompiledWasm", include: ["**/*.wasm"] }],
+  modulesRules: [
+    { type: "ESModule", include: ["**/*.mjs"] },
+    { type: "CompiledWasm", include: ["**/*.wasm"] },
+  ],
   compatibilityDate: "2026-04-01",
   bindings: { TOKENS: process.env.TOKENS },
 });

@@ -1,16 +1,16 @@
 // Every example of JavaScript, as it stands, in its own runtime and on servers of the test's own.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { createServer } from "node:net";
 import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { after, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { Miniflare } from "miniflare";
-import { serve } from "../../stores/js/server.mjs";
 import { sign } from "../../../bindings/js/dist/esm/testing.js";
+import { serve } from "../../stores/js/server.mjs";
 
 const SECRET = "s3cret";
 const WHSEC = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -20,12 +20,19 @@ const running = [];
 after(() => Promise.all(running.map((stop) => stop())));
 
 const MESSAGE = JSON.stringify({ event: "message.created", data: { conversation_id: "c1" } });
-const agentbot = (body = MESSAGE) => ({ method: "POST", body, headers: { "content-type": "application/json", ...sign("agentbot", SECRET, body, { id: "dlv_1" }).headers } });
+const agentbot = (body = MESSAGE) => ({
+  method: "POST",
+  body,
+  headers: { "content-type": "application/json", ...sign("agentbot", SECRET, body, { id: "dlv_1" }).headers },
+});
 
 /** Starts a program on a free port; gives its address once it answers. */
 async function started(command, args, environment = {}) {
   const port = await freePort();
-  const process_ = spawn(command, args, { env: { ...process.env, AGENTBOT_SECRET: SECRET, PORT: String(port), ...environment }, stdio: ["ignore", "pipe", "pipe"] });
+  const process_ = spawn(command, args, {
+    env: { ...process.env, AGENTBOT_SECRET: SECRET, PORT: String(port), ...environment },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let log = "";
   for (const stream of [process_.stdout, process_.stderr]) stream.on("data", (text) => (log += text));
   running.push(() => process_.kill());
@@ -64,7 +71,9 @@ const to = (url) => (request) => fetch(`${url}/webhooks/agentbot`, request);
 test("express-redis", async () => {
   const redis = await serve("redis");
   running.push(redis.stop);
-  const [one, two] = await Promise.all([0, 1].map(() => started(process.execPath, [example("express-redis/app.mjs")], { REDIS_URL: redis.url })));
+  const [one, two] = await Promise.all(
+    [0, 1].map(() => started(process.execPath, [example("express-redis/app.mjs")], { REDIS_URL: redis.url })),
+  );
   await receives(to(one));
   assert.equal((await to(two)(agentbot())).headers.get("hookproof-outcome"), "duplicate");
   assert.deepEqual(await (await fetch(`${two}/messages`)).json(), { c1: "1" });
@@ -73,22 +82,55 @@ test("express-redis", async () => {
 test("fastify-postgres", async () => {
   const postgres = await serve("postgres");
   running.push(postgres.stop);
-  const url = await started(process.execPath, [example("fastify-postgres/app.mjs")], { DATABASE_URL: postgres.url, WEBHOOK_SECRET: WHSEC });
+  const url = await started(process.execPath, [example("fastify-postgres/app.mjs")], {
+    DATABASE_URL: postgres.url,
+    WEBHOOK_SECRET: WHSEC,
+  });
   const body = JSON.stringify({ type: "order.paid", data: { order: "o1", amount: 5 } });
   const { headers } = sign("standard-webhooks", WHSEC, body, { id: "msg_1" });
-  const answers = await Promise.all(Array.from({ length: 20 }, () => fetch(`${url}/webhooks/orders`, { method: "POST", body, headers: { "content-type": "application/json", ...headers } })));
-  assert.ok(answers.every(({ status }) => status === 200 || status === 409), answers.map(({ status }) => status).join());
+  const answers = await Promise.all(
+    Array.from({ length: 20 }, () =>
+      fetch(`${url}/webhooks/orders`, {
+        method: "POST",
+        body,
+        headers: { "content-type": "application/json", ...headers },
+      }),
+    ),
+  );
+  assert.ok(
+    answers.every(({ status }) => status === 200 || status === 409),
+    answers.map(({ status }) => status).join(),
+  );
   assert.deepEqual(await (await fetch(`${url}/orders`)).json(), [{ id: "o1", paid: "5" }]);
 });
 
 test("hono-worker, whose claims survive a restart of workerd: 200 copies at once, one effect", async () => {
   const outdir = mkdtempSync(join(tmpdir(), "hookproof-example-"));
-  await build({ entryPoints: [example("hono-worker/worker.mjs")], outdir, outExtension: { ".js": ".mjs" }, bundle: true, format: "esm", conditions: ["workerd", "worker"], external: ["cloudflare:workers"], loader: { ".wasm": "copy" }, logLevel: "warning" });
-  const worker = () => new Miniflare({
-    modules: true, modulesRoot: outdir, scriptPath: join(outdir, "worker.mjs"), compatibilityDate: "2026-04-01",
-    modulesRules: [{ type: "ESModule", include: ["**/*.mjs"] }, { type: "CompiledWasm", include: ["**/*.wasm"] }],
-    durableObjects: { HOOKPROOF: { className: "HookproofStore", useSQLite: true } }, durableObjectsPersist: join(outdir, "state"), bindings: { AGENTBOT_SECRET: SECRET },
+  await build({
+    entryPoints: [example("hono-worker/worker.mjs")],
+    outdir,
+    outExtension: { ".js": ".mjs" },
+    bundle: true,
+    format: "esm",
+    conditions: ["workerd", "worker"],
+    external: ["cloudflare:workers"],
+    loader: { ".wasm": "copy" },
+    logLevel: "warning",
   });
+  const worker = () =>
+    new Miniflare({
+      modules: true,
+      modulesRoot: outdir,
+      scriptPath: join(outdir, "worker.mjs"),
+      compatibilityDate: "2026-04-01",
+      modulesRules: [
+        { type: "ESModule", include: ["**/*.mjs"] },
+        { type: "CompiledWasm", include: ["**/*.wasm"] },
+      ],
+      durableObjects: { HOOKPROOF: { className: "HookproofStore", useSQLite: true } },
+      durableObjectsPersist: join(outdir, "state"),
+      bindings: { AGENTBOT_SECRET: SECRET },
+    });
   const through = (one) => (request) => one.dispatchFetch("http://worker/webhooks/agentbot", request);
   const before = worker();
   const copies = await Promise.all(Array.from({ length: 200 }, () => through(before)(agentbot())));
@@ -106,11 +148,20 @@ test("hono-worker, whose claims survive a restart of workerd: 200 copies at once
 test("next: the route handler, as Next calls it", async () => {
   process.env.AGENTBOT_SECRET = SECRET;
   const { POST } = await import(example("next/app/webhooks/agentbot/route.js"));
-  await receives((request) => POST(new Request("https://example.com/webhooks/agentbot", request), { params: Promise.resolve({}) }));
+  await receives((request) =>
+    POST(new Request("https://example.com/webhooks/agentbot", request), { params: Promise.resolve({}) }),
+  );
 });
 
 test("deno", async () => {
-  const url = await started(program("deno"), ["run", "--no-prompt", "--allow-net", "--allow-env", "--node-modules-dir=manual", example("deno/app.mjs")]);
+  const url = await started(program("deno"), [
+    "run",
+    "--no-prompt",
+    "--allow-net",
+    "--allow-env",
+    "--node-modules-dir=manual",
+    example("deno/app.mjs"),
+  ]);
   assert.deepEqual(await (await receives(to(url))).json(), { handled: "message.created" });
 });
 

@@ -17,7 +17,10 @@ export const program = (name) => join(here, "node_modules/.bin", name);
 execFileSync(process.execPath, [join(here, "../../../bindings/node/packages.mjs"), join(folder, "packages")], npm);
 const packed = new Map();
 for (const name of readdirSync(join(folder, "packages"))) {
-  const file = execFileSync("npm", ["pack", "--silent", "--pack-destination", folder], { ...npm, cwd: join(folder, "packages", name) }).trim();
+  const file = execFileSync("npm", ["pack", "--silent", "--pack-destination", folder], {
+    ...npm,
+    cwd: join(folder, "packages", name),
+  }).trim();
   packed.set(name, join(folder, file));
 }
 
@@ -27,7 +30,10 @@ export function project(name, files, { native = true, manifest = {} } = {}) {
   mkdirSync(root);
   writeFileSync(join(root, "package.json"), JSON.stringify({ private: true, ...manifest }));
   const tarballs = [...packed].filter(([part]) => native || part === "hookproof").map(([, file]) => file);
-  execFileSync("npm", ["install", "--silent", "--offline", "--no-audit", "--no-fund", ...tarballs], { ...npm, cwd: root });
+  execFileSync("npm", ["install", "--silent", "--offline", "--no-audit", "--no-fund", ...tarballs], {
+    ...npm,
+    cwd: root,
+  });
   for (const [file, text] of Object.entries(files)) {
     mkdirSync(dirname(join(root, file)), { recursive: true });
     writeFileSync(join(root, file), text);
@@ -43,7 +49,11 @@ export function lend(root, name) {
 
 /** Runs a program in a project; gives what it printed. */
 export async function run(root, command, ...args) {
-  const { stdout, stderr } = await promisify(execFile)(command, args, { cwd: root, timeout: 120_000, env: { ...process.env, NO_COLOR: "1" } });
+  const { stdout, stderr } = await promisify(execFile)(command, args, {
+    cwd: root,
+    timeout: 120_000,
+    env: { ...process.env, NO_COLOR: "1" },
+  });
   return { stdout, stderr };
 }
 
@@ -67,4 +77,10 @@ export const script = {
 };
 
 /** What such a program must have seen, on this engine. */
-export const seen = (engine) => ({ engine, id: "dlv_1", eventType: "message.created", refused: "signature_mismatch", known: true });
+export const seen = (engine) => ({
+  engine,
+  id: "dlv_1",
+  eventType: "message.created",
+  refused: "signature_mismatch",
+  known: true,
+});

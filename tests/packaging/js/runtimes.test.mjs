@@ -47,11 +47,17 @@ test("Node with a binary that does not load: WebAssembly, and the reason", async
 test("Node worker threads: each has an engine of its own", async () => {
   const { Worker } = await import("node:worker_threads");
   const threads = Array.from({ length: 4 }, () => new Worker(join(native, "thread.mjs")));
-  const messages = await Promise.all(threads.map((thread) => new Promise((resolve, reject) => thread.once("message", resolve).once("error", reject))));
+  const messages = await Promise.all(
+    threads.map((thread) => new Promise((resolve, reject) => thread.once("message", resolve).once("error", reject))),
+  );
   for (const message of messages) assert.deepEqual(message, seen("native"));
 });
 
-for (const [moduleResolution, module, file] of [["node16", "node16", "index.mts"], ["node16", "node16", "index.cts"], ["bundler", "esnext", "index.ts"]]) {
+for (const [moduleResolution, module, file] of [
+  ["node16", "node16", "index.mts"],
+  ["node16", "node16", "index.cts"],
+  ["bundler", "esnext", "index.ts"],
+]) {
   test(`TypeScript, moduleResolution ${moduleResolution}, ${file}`, async () => {
     const typed = `import { Receiver, MemoryStore, type Delivery, type VerificationCode } from "hookproof";
 import { receive } from "hookproof/fetch";
@@ -70,8 +76,20 @@ export const code: VerificationCode = "signature_mismatch";
 // @ts-expect-error -- the types are there, and not \`any\`
 new Receiver("agentbot", 5, { store: null });
 `;
-    const options = { module, moduleResolution, target: "es2022", strict: true, noEmit: true, skipLibCheck: false, types: ["node"], lib: ["es2023", "dom", "dom.iterable"] };
-    const root = project(`typescript-${moduleResolution}-${file}`, { [file]: typed, "tsconfig.json": JSON.stringify({ compilerOptions: options, files: [file] }) });
+    const options = {
+      module,
+      moduleResolution,
+      target: "es2022",
+      strict: true,
+      noEmit: true,
+      skipLibCheck: false,
+      types: ["node"],
+      lib: ["es2023", "dom", "dom.iterable"],
+    };
+    const root = project(`typescript-${moduleResolution}-${file}`, {
+      [file]: typed,
+      "tsconfig.json": JSON.stringify({ compilerOptions: options, files: [file] }),
+    });
     lend(root, "@types/node");
     lend(root, "undici-types");
     await run(root, program("tsc"), "-p", ".").catch(({ stdout }) => assert.fail(stdout));
@@ -82,7 +100,14 @@ for (const format of ["esm", "cjs"]) {
   test(`an esbuild bundle for Node, ${format}`, async () => {
     const root = project(`esbuild-${format}`, { "script.mjs": script.esm });
     const outfile = join(root, { esm: "out.mjs", cjs: "out.cjs" }[format]);
-    await bundle({ entryPoints: [join(root, "script.mjs")], outfile, bundle: true, platform: "node", format, logLevel: "warning" });
+    await bundle({
+      entryPoints: [join(root, "script.mjs")],
+      outfile,
+      bundle: true,
+      platform: "node",
+      format,
+      logLevel: "warning",
+    });
     await prints(root, { esm: "wasm", cjs: "native" }[format], process.execPath, outfile);
     rmSync(join(root, "node_modules"), { recursive: true });
     await prints(root, "wasm", process.execPath, outfile);
@@ -90,7 +115,11 @@ for (const format of ["esm", "cjs"]) {
 }
 
 test("a vite bundle for browsers", async () => {
-  const root = project("vite", { "script.mjs": script.esm, "index.html": '<script type="module" src="./script.mjs"></script>', "vite.config.mjs": "export default { build: { modulePreload: false, outDir: 'out' } };" });
+  const root = project("vite", {
+    "script.mjs": script.esm,
+    "index.html": '<script type="module" src="./script.mjs"></script>',
+    "vite.config.mjs": "export default { build: { modulePreload: false, outDir: 'out' } };",
+  });
   await run(root, program("vite"), "build", "--logLevel", "warn");
   const { stdout } = await run(root, "sh", "-c", "ls out/assets/*.js");
   await prints(root, "wasm", process.execPath, "--experimental-default-type=module", stdout.trim());
@@ -99,12 +128,24 @@ test("a vite bundle for browsers", async () => {
 test("Workers, through miniflare", async () => {
   const root = project("workerd", { "worker.mjs": script.worker }, { native: false });
   const outdir = join(root, "out");
-  await bundle({ entryPoints: [join(root, "worker.mjs")], outdir, outExtension: { ".js": ".mjs" }, bundle: true, format: "esm", conditions: ["workerd", "worker"], loader: { ".wasm": "copy" }, logLevel: "warning" });
+  await bundle({
+    entryPoints: [join(root, "worker.mjs")],
+    outdir,
+    outExtension: { ".js": ".mjs" },
+    bundle: true,
+    format: "esm",
+    conditions: ["workerd", "worker"],
+    loader: { ".wasm": "copy" },
+    logLevel: "warning",
+  });
   const worker = new Miniflare({
     modules: true,
     modulesRoot: outdir,
     scriptPath: join(outdir, "worker.mjs"),
-    modulesRules: [{ type: "ESModule", include: ["**/*.mjs"] }, { type: "CompiledWasm", include: ["**/*.wasm"] }],
+    modulesRules: [
+      { type: "ESModule", include: ["**/*.mjs"] },
+      { type: "CompiledWasm", include: ["**/*.wasm"] },
+    ],
     compatibilityDate: "2026-04-01",
   });
   try {
@@ -115,14 +156,35 @@ test("Workers, through miniflare", async () => {
 });
 
 test("Workers, through wrangler dev --local", async () => {
-  const root = project("wrangler", { "worker.mjs": script.worker, "wrangler.toml": 'name = "hookproof-test"\nmain = "worker.mjs"\ncompatibility_date = "2026-04-01"\n' }, { native: false });
+  const root = project(
+    "wrangler",
+    {
+      "worker.mjs": script.worker,
+      "wrangler.toml": 'name = "hookproof-test"\nmain = "worker.mjs"\ncompatibility_date = "2026-04-01"\n',
+    },
+    { native: false },
+  );
   const port = await freePort();
-  const wrangler = spawn(program("wrangler"), ["dev", "--local", "--ip", "127.0.0.1", "--port", String(port), "--inspector-port", String(await freePort()), "--show-interactive-dev-session=false"], {
-    cwd: root,
-    env: { ...process.env, WRANGLER_SEND_METRICS: "false", WRANGLER_LOG_PATH: join(root, "logs"), CI: "1" },
-    stdio: ["ignore", "pipe", "pipe"],
-    detached: true,
-  });
+  const wrangler = spawn(
+    program("wrangler"),
+    [
+      "dev",
+      "--local",
+      "--ip",
+      "127.0.0.1",
+      "--port",
+      String(port),
+      "--inspector-port",
+      String(await freePort()),
+      "--show-interactive-dev-session=false",
+    ],
+    {
+      cwd: root,
+      env: { ...process.env, WRANGLER_SEND_METRICS: "false", WRANGLER_LOG_PATH: join(root, "logs"), CI: "1" },
+      stdio: ["ignore", "pipe", "pipe"],
+      detached: true,
+    },
+  );
   let log = "";
   for (const stream of [wrangler.stdout, wrangler.stderr]) stream.on("data", (text) => (log += text));
   try {

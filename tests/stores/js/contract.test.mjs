@@ -46,9 +46,11 @@ const stores = {
 // node:sqlite is there from Node 22.13 on. Compiling better-sqlite3 takes longer than everything else here: where it is
 // installed, it is tested.
 const { DatabaseSync } = await import("node:sqlite").catch(() => ({}));
-if (DatabaseSync) stores["node:sqlite"] = async () => new SQLiteStore(new DatabaseSync(join(folder, "node.db")), { scope });
+if (DatabaseSync)
+  stores["node:sqlite"] = async () => new SQLiteStore(new DatabaseSync(join(folder, "node.db")), { scope });
 const { default: Database } = await import("better-sqlite3").catch(() => ({}));
-if (Database) stores["better-sqlite3"] = async () => new SQLiteStore(new Database(join(folder, "better.db")), { scope });
+if (Database)
+  stores["better-sqlite3"] = async () => new SQLiteStore(new Database(join(folder, "better.db")), { scope });
 
 let urls;
 before(async () => {

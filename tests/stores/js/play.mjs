@@ -46,13 +46,15 @@ export async function play(store, { name, steps }) {
 async function judge(answer, expected, label, leaseMs, fences, at) {
   if (expected === "claimed") {
     equal(answer.kind, "claimed", at);
-    if (!(answer.fence > (fences.get(label) ?? 0))) throw new Error(`${at}: fence ${answer.fence} after ${fences.get(label)}`);
+    if (!(answer.fence > (fences.get(label) ?? 0)))
+      throw new Error(`${at}: fence ${answer.fence} after ${fences.get(label)}`);
     fences.set(label, answer.fence);
   } else if (expected === "same") {
     equal([answer.kind, answer.fence], ["claimed", fences.get(label)], at);
   } else if (expected === "in_flight") {
     equal(answer.kind, "in_flight", at);
-    if (!(answer.remainingMs >= 1 && answer.remainingMs <= Math.max(leaseMs, 86400000))) throw new Error(`${at}: ${answer.remainingMs}`);
+    if (!(answer.remainingMs >= 1 && answer.remainingMs <= Math.max(leaseMs, 86400000)))
+      throw new Error(`${at}: ${answer.remainingMs}`);
   } else {
     equal(answer.kind, "done", at);
     equal([...answer.bodyHash], [...(await digest(expected.slice(5)))], at);

@@ -48,7 +48,11 @@ test("PostgreSQL commits both or neither", async () => {
   await store.create();
   await pool.query("CREATE TABLE effects (by text)");
   await takenOver(store);
-  for (const [by, mine, held] of [["a", a, false], ["b", b, true], ["b again", b, false]]) {
+  for (const [by, mine, held] of [
+    ["a", a, false],
+    ["b", b, true],
+    ["b again", b, false],
+  ]) {
     const client = await pool.connect();
     await client.query("BEGIN");
     await client.query("INSERT INTO effects VALUES ($1)", [by]);
@@ -68,7 +72,11 @@ test("SQLite commits both or neither", async () => {
   const own = new Database(path);
   own.exec("CREATE TABLE effects (by TEXT)");
   await takenOver(store);
-  for (const [by, mine, held] of [["a", a, false], ["b", b, true], ["b again", b, false]]) {
+  for (const [by, mine, held] of [
+    ["a", a, false],
+    ["b", b, true],
+    ["b again", b, false],
+  ]) {
     own.exec("BEGIN IMMEDIATE");
     own.exec(`INSERT INTO effects VALUES ('${by}')`);
     if (held) {
@@ -79,7 +87,13 @@ test("SQLite commits both or neither", async () => {
       own.exec("ROLLBACK");
     }
   }
-  assert.deepEqual(own.prepare("SELECT by FROM effects").all().map(({ by }) => by), ["b"]);
+  assert.deepEqual(
+    own
+      .prepare("SELECT by FROM effects")
+      .all()
+      .map(({ by }) => by),
+    ["b"],
+  );
   assert.throws(() => store.completeIn(own, key, b, 60_000), /open transaction/);
 });
 
@@ -93,7 +107,10 @@ test("an SQLite store whose connection is inside a transaction says so instead o
 });
 
 test("purge deletes what has ended, and no more than it is told", async () => {
-  const stores = [new PostgresStore(pool, { scope }), new SQLiteStore(new Database(join(folder, "purge.db")), { scope })];
+  const stores = [
+    new PostgresStore(pool, { scope }),
+    new SQLiteStore(new Database(join(folder, "purge.db")), { scope }),
+  ];
   await stores[0].create();
   await pool.query("TRUNCATE hookproof_claims");
   for (const store of stores) {
@@ -128,19 +145,32 @@ test("scope is required and printable, and clients are what they should be", () 
   ];
   for (const make of makers) {
     for (const wrong of [undefined, {}, { scope: "" }, { scope: "ü" }, { scope: "x".repeat(256) }]) {
-      assert.throws(() => make(wrong), (error) => error instanceof ConfigurationError && error.code === "option_invalid");
+      assert.throws(
+        () => make(wrong),
+        (error) => error instanceof ConfigurationError && error.code === "option_invalid",
+      );
     }
     make({ scope });
   }
   for (const Store of [RedisStore, PostgresStore, SQLiteStore, D1Store, DurableObjectStore]) {
-    assert.throws(() => new Store({}, { scope }), (error) => error.code === "option_invalid");
-    assert.throws(() => new Store(undefined, { scope }), (error) => error.code === "option_invalid");
+    assert.throws(
+      () => new Store({}, { scope }),
+      (error) => error.code === "option_invalid",
+    );
+    assert.throws(
+      () => new Store(undefined, { scope }),
+      (error) => error.code === "option_invalid",
+    );
   }
 });
 
 test("Workers KV is refused with the reason", () => {
   const namespace = { get() {}, put() {}, getWithMetadata() {} };
-  for (const make of [() => new KVStore(namespace), () => new D1Store(namespace, { scope }), () => new DurableObjectStore(namespace, { scope })]) {
+  for (const make of [
+    () => new KVStore(namespace),
+    () => new D1Store(namespace, { scope }),
+    () => new DurableObjectStore(namespace, { scope }),
+  ]) {
     assert.throws(make, /no atomic step/);
   }
 });

@@ -3,12 +3,16 @@ import { LeaseLost } from "hookproof";
 import { D1Store } from "hookproof/stores/d1";
 import { DurableObjectStore } from "hookproof/stores/durable-object";
 import { digest, play, token } from "./play.mjs";
+
 export { HookproofStore } from "hookproof/stores/durable-object";
 
 export default {
   async fetch(request, env) {
     const { what, store: name, given } = await request.json();
-    const store = name === "d1" ? new D1Store(env.DB, { scope: "contract" }) : new DurableObjectStore(env.HOOKPROOF, { scope: "contract" });
+    const store =
+      name === "d1"
+        ? new D1Store(env.DB, { scope: "contract" })
+        : new DurableObjectStore(env.HOOKPROOF, { scope: "contract" });
     try {
       await store.create?.();
       if (what === "play") await play(store, given);
@@ -22,15 +26,24 @@ export default {
 
 const tests = {
   async batch(store, env) {
-    await env.DB.batch([env.DB.prepare("DROP TABLE IF EXISTS effects"), env.DB.prepare("CREATE TABLE effects (by TEXT)")]);
+    await env.DB.batch([
+      env.DB.prepare("DROP TABLE IF EXISTS effects"),
+      env.DB.prepare("CREATE TABLE effects (by TEXT)"),
+    ]);
     const [key, a, b, body] = [await digest("batch"), await token("a"), await token("b"), await digest("body")];
     await store.claim(key, a, body, 1);
     await new Promise((resolve) => setTimeout(resolve, 20));
     await store.claim(key, b, body, 60_000);
     const answers = [];
-    for (const [by, mine] of [["a", a], ["b", b], ["b again", b]]) {
+    for (const [by, mine] of [
+      ["a", a],
+      ["b", b],
+      ["b again", b],
+    ]) {
       try {
-        answers.push(await store.completeIn([env.DB.prepare("INSERT INTO effects VALUES (?)").bind(by)], key, mine, 60_000));
+        answers.push(
+          await store.completeIn([env.DB.prepare("INSERT INTO effects VALUES (?)").bind(by)], key, mine, 60_000),
+        );
       } catch (error) {
         answers.push(error instanceof LeaseLost ? "lost" : String(error));
       }

@@ -28,7 +28,10 @@ before(async () => {
     modules: true,
     modulesRoot: outdir,
     scriptPath: join(outdir, "worker.mjs"),
-    modulesRules: [{ type: "ESModule", include: ["**/*.mjs"] }, { type: "CompiledWasm", include: ["**/*.wasm"] }],
+    modulesRules: [
+      { type: "ESModule", include: ["**/*.mjs"] },
+      { type: "CompiledWasm", include: ["**/*.wasm"] },
+    ],
     compatibilityDate: "2026-04-01",
     durableObjects: { HOOKPROOF: { className: "HookproofStore", useSQLite: true } },
     d1Databases: ["DB"],
@@ -59,6 +62,9 @@ test("a D1 batch commits the effect and the mark together, or neither", async ()
 
 test("D1 purges what has ended, and no more than it is told", async () => {
   const purged = await ask({ what: "purge", store: "d1" });
-  assert.ok(purged.every((many) => many <= 3), JSON.stringify(purged));
+  assert.ok(
+    purged.every((many) => many <= 3),
+    JSON.stringify(purged),
+  );
   assert.ok(purged.reduce((sum, many) => sum + many) >= 5, JSON.stringify(purged));
 });
