@@ -152,10 +152,8 @@ torture: build .build/services .build/npm-stores ## processes that die, stop and
 bench-python: .build/python ## one verification beside the libraries that people use, and what receiving adds to a request of Flask
 	python bindings/python/bench/verify.py
 	python bindings/python/bench/share.py
-bench-js: .build/js ## one verification in Node and in workerd beside what people use, and the bars that it has to reach
-	node bindings/js/bench/verify.mjs
-	HOOKPROOF_ENGINE=wasm node bindings/js/bench/verify.mjs
-	node bindings/js/bench/workerd.mjs
+bench-js: .build/js ## verification in Node and in workerd beside what people use, the share of a request, a cold start, sizes, and the bars of each
+	node bindings/js/bench/all.mjs
 docs: .build/cli ## writes what is derived in the documentation
 	python tests/readme/derived.py
 deny: ## licences, bans and advisories with cargo-deny, if it is installed (cargo install cargo-deny)

@@ -18,7 +18,7 @@ pub use memory::{
     memory_claim, memory_complete, memory_extend, memory_forget, memory_release, memory_remember_at_least,
     memory_store, memory_warning,
 };
-pub use receive::{about_receiver, begin, receiver, refuse, step};
+pub use receive::{Beside, Note, about_receiver, answer, begin, receiver, refuse, step, step_done};
 pub use sign::sign;
 pub use stream::{finish, start, update};
 pub use table::Kind;

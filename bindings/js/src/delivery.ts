@@ -42,16 +42,14 @@ export class Delivery<T = unknown> {
   #eventType: { readonly name: string | undefined } | undefined;
   #body: Uint8Array | undefined;
 
-  private constructor(judged: Judged, facts: Facts | undefined, eventType: { name: string | undefined } | undefined) {
+  private constructor(judged: Judged) {
     if (judged?.proof === undefined) throw new TypeError("a Delivery is made by `verify` alone");
     this.#judged = judged;
-    this.#facts = facts;
-    this.#eventType = eventType;
   }
 
   /** @internal Only a verification calls this. */
-  static proven<T>(judged: Judged, facts?: Facts, eventType?: { name: string | undefined }): Delivery<T> {
-    return new Delivery<T>(judged, facts, eventType);
+  static proven<T>(judged: Judged): Delivery<T> {
+    return new Delivery<T>(judged);
   }
 
   /** The scheme's id. */

@@ -45,7 +45,9 @@ export function receive(
   const own = handler === undefined && receiver.enqueue === undefined ? undefined : handlerOf(receiver, handler);
   return (request, response, next) => {
     const chain = (delivery: Delivery, claim: Claim | undefined) => {
-      Object.assign(request, { delivery, claim });
+      const express = request as NodeRequest & { delivery?: Delivery; claim?: Claim | undefined };
+      express.delivery = delivery;
+      express.claim = claim;
       next();
     };
     serve(receiver, request, response, ADVICE, own, chain).then((thrown) => thrown && next(thrown.error), next);

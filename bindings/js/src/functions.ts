@@ -35,10 +35,14 @@ export interface Functions {
     head: string,
     scope: string,
     token: Uint8Array,
-    now: number,
     nowMs: number,
-  ): string;
-  step(reception: number, event: string, number: number, bodyHash: Uint8Array): string;
+    store: number,
+    storeMs: number,
+    note: Uint8Array,
+  ): number;
+  step(reception: number, event: number, number: number, store: number, storeMs: number, note: Uint8Array): number;
+  stepDone(reception: number, bodyHash: Uint8Array): number;
+  answer(): string;
   refuse(scheme: string, code: string, message: string): string;
 
   memoryStore(capacity: number): number;

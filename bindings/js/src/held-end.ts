@@ -1,18 +1,17 @@
 import type { ServerResponse } from "node:http";
+import type { Awaitable } from "./store.js";
 
 /**
  * Holds a response back at its end: the status is known there and nothing has been acknowledged yet, so a claim can be
  * completed before the answer leaves. (`finish` would be too late, and never comes after a client has left.)
  */
 export class HeldEnd {
-  /** Settles with the status that the handler decided on, once it ends the response. */
-  readonly ended: Promise<number>;
   readonly #response: ServerResponse;
   readonly #end: ServerResponse["end"];
   readonly #freezes: boolean;
   #arguments: unknown[] | undefined;
   #status = 0;
-  #resolve!: (status: number) => void;
+  #resolve: ((status: number) => void) | undefined;
 
   /**
    * @param freezes whether the end decides. If so, the head is fixed there, as it would be without us; if a promise
@@ -22,12 +21,19 @@ export class HeldEnd {
     this.#response = response;
     this.#end = response.end;
     this.#freezes = freezes;
-    this.ended = new Promise((resolve) => (this.#resolve = resolve));
     const held = this;
     response.end = function end(...args: unknown[]): ServerResponse {
       held.#hold(args);
       return response;
     } as ServerResponse["end"];
+  }
+
+  /** The status that the handler decided on: now if it has ended the response, otherwise once it does. */
+  ended(): Awaitable<number> {
+    if (this.#arguments !== undefined) return this.#status;
+    return new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
   }
 
   /** The status with which the handler ended the response, or 0 while it has not. */
@@ -61,7 +67,7 @@ export class HeldEnd {
     this.#arguments = args;
     this.#status = this.#response.statusCode;
     if (this.#freezes) this.#freezeHead(args[0]);
-    this.#resolve(this.#status);
+    this.#resolve?.(this.#status);
   }
 
   // From here on `headersSent` is true and the status is fixed, exactly as if the end had gone through.

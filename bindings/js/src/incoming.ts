@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { described, notRaw } from "./body.js";
 import { tooLarge } from "./limit.js";
+import type { Awaitable } from "./store.js";
 
 /** A Node request as frameworks hand it on: `body` and `rawBody` are what a parser before us may have left there. */
 export type NodeRequest = IncomingMessage & { body?: unknown; rawBody?: unknown; originalUrl?: string };
@@ -22,7 +23,7 @@ export class ClientGone extends Error {
  * The bytes of a Node request: read here if nothing read them yet, taken from a raw parser if one kept them, and
  * `body_not_raw` at once in every other case. Reading stops at `limit` bytes.
  */
-export async function readNodeBody(request: NodeRequest, limit: number, advice: Advice): Promise<Uint8Array> {
+export function readNodeBody(request: NodeRequest, limit: number, advice: Advice): Awaitable<Uint8Array> {
   const kept = request.rawBody instanceof Uint8Array ? request.rawBody : request.body;
   if (kept instanceof Uint8Array) return keptRaw(request, kept, limit, advice);
   // Judged by the stream alone: parsers that skip a request leave an empty object in `body` and the stream unread.
@@ -61,19 +62,18 @@ function read(request: NodeRequest, limit: number): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const chunks: Uint8Array[] = [];
     let length = 0;
-    const settle = (finish: () => void) => {
-      request.off("data", data).off("end", end).off("error", gone).off("close", gone);
-      finish();
-    };
     const data = (chunk: Uint8Array) => {
       length += chunk.byteLength;
       if (length <= limit) return void chunks.push(chunk);
-      request.pause();
-      settle(() => reject(tooLarge(limit)));
+      request.off("data", data).off("close", gone).pause();
+      reject(tooLarge(limit));
     };
-    const end = () => settle(() => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length)));
-    const gone = () => settle(() => reject(new ClientGone("the client left in the middle of its body")));
+    const end = () => {
+      request.off("close", gone);
+      resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length));
+    };
+    const gone = () => reject(new ClientGone("the client left in the middle of its body"));
     if (request.destroyed) return gone();
-    request.on("data", data).on("end", end).on("error", gone).on("close", gone);
+    request.on("data", data).on("end", end).on("close", gone);
   });
 }

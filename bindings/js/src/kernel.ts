@@ -1,6 +1,7 @@
 import { core, type Handle, type Reading } from "./engine.js";
 import type { ErrorCode } from "./errors.js";
 import type { Outcome } from "./outcome.js";
+import type { MemoryStore } from "./stores/memory.js";
 import type { Verifier } from "./verifier.js";
 
 /** What goes back to the sender. */
@@ -11,55 +12,53 @@ export interface Answer {
   readonly body: string;
 }
 
-/** An outcome in the core's words. */
+/** An outcome in the core's words; what else is said of it stands in the delivery. */
 export interface CoreOutcome {
   readonly kind: Outcome["kind"];
   readonly status: number;
   readonly scheme: string;
   readonly code: ErrorCode | null;
   readonly message: string | null;
-  readonly id: string | null;
-  readonly event_type: string | null;
   readonly key_prefix: string | null;
-  readonly secret_name: string | null;
 }
 
-/** What the core says is next. */
-export type Command =
-  | {
-      readonly kind: "claim";
-      readonly key: string;
-      readonly body_hash: string;
-      readonly lease_ms: number;
-      readonly retention_ms: number;
-    }
-  | { readonly kind: "run"; readonly fence: number; readonly renew_every_ms: number; readonly renew_for_ms: number }
-  | { readonly kind: "complete"; readonly delay_ms: number }
-  | { readonly kind: "release" }
-  | AnswerCommand;
-
-/** The last command: it is over. */
-export interface AnswerCommand extends Answer {
-  readonly kind: "answer";
+/** How a request ended. */
+export interface Ending extends Answer {
   readonly outcome: CoreOutcome;
 }
 
-/** What came of a command: a word of the core's, and what belongs to it. */
-export type Event = readonly [kind: string, number?: number, bodyHash?: Uint8Array];
+/** What the core says is next, as it crosses. */
+export const Next = { CLAIM: 0, RUN: 1, COMPLETE: 2, RELEASE: 3, ANSWER: 4, ACCEPTED: 5 } as const;
 
-/** How a request begins: refused with an answer, or a delivery and the first command about it. */
-export type Begun =
-  | { readonly command: AnswerCommand; readonly reception?: undefined; readonly proof?: undefined }
-  | {
-      readonly command: Command;
-      /** `null` where the command is an answer already. */
-      readonly reception: number | null;
-      readonly proof: number;
-      readonly timestamp: number | null;
-      readonly outcome: CoreOutcome;
-    };
+/** What came of a command, as it crosses. */
+export const Event = {
+  CLAIMED: 0,
+  IN_FLIGHT: 1,
+  STORE_FAILED: 2,
+  HANDLED: 3,
+  RAISED: 4,
+  LEASE_LOST: 5,
+  HELD: 6,
+  LOST: 7,
+} as const;
 
-const NO_BYTES = new Uint8Array(0);
+// What a command carries: the engine writes it here, in one call with its answer, and it is read before the next call.
+const NOTE = new Uint8Array(136);
+const NUMBERS = new Float64Array(NOTE.buffer, 0, 9);
+
+/** What stands in the note, by its place. */
+export const note = {
+  proof: () => NUMBERS[0]!,
+  reception: () => NUMBERS[1]!,
+  fence: () => NUMBERS[2]!,
+  leaseMs: () => NUMBERS[3]!,
+  retentionMs: () => NUMBERS[4]!,
+  renewEveryMs: () => NUMBERS[5]!,
+  renewForMs: () => NUMBERS[6]!,
+  delayMs: () => NUMBERS[7]!,
+  key: () => NOTE.slice(72, 104),
+  bodyHash: () => NOTE.slice(104, 136),
+};
 
 /** The receiving kernel of the core: decides each step of a request, and does none of them. */
 export class Kernel {
@@ -90,23 +89,44 @@ export class Kernel {
     this.warnings = about.warnings;
   }
 
-  /** Judges a request and says what is first. `token` is 16 fresh random bytes, `nowMs` milliseconds since 1970. */
-  begin(request: Reading, scope: string, token: Uint8Array, nowMs: number): Begun {
+  /**
+   * Judges a request and says what is first. `token` is 16 fresh random bytes, `nowMs` milliseconds since 1970.
+   * @param beside a store that the engine uses by itself, up to the command that is the host's.
+   */
+  begin(request: Reading, scope: string, token: Uint8Array, nowMs: number, beside: MemoryStore | undefined): number {
     const engine = core();
     const number = engine.number(this.#handle);
-    const now = Math.floor(nowMs / 1000);
-    return JSON.parse(
-      engine.call((functions) => functions.begin(number, request.body, request.head, scope, token, now, nowMs)),
-    ) as Begun;
+    const { body, head } = request;
+    if (beside === undefined) {
+      return engine.call((functions) => functions.begin(number, body, head, scope, token, nowMs, -1, 0, NOTE));
+    }
+    const [store, storeMs] = [beside.number(engine), beside.now()];
+    const next = engine.call((functions) =>
+      functions.begin(number, body, head, scope, token, nowMs, store, storeMs, NOTE),
+    );
+    if (NUMBERS[8]! > 0) beside.warn();
+    return next;
   }
 
   /** Tells a reception what came of its last command, and says what is next. */
-  step(reception: number, [kind, number = 0, bodyHash = NO_BYTES]: Event): Command {
-    return JSON.parse(core().call((functions) => functions.step(reception, kind, number, bodyHash))) as Command;
+  step(reception: number, event: number, number: number, beside: MemoryStore | undefined): number {
+    const engine = core();
+    const [store, storeMs] = beside === undefined ? [-1, 0] : [beside.number(engine), beside.now()];
+    return engine.call((functions) => functions.step(reception, event, number, store, storeMs, NOTE));
+  }
+
+  /** Tells a reception that its key is done, by a delivery with this body. */
+  done(reception: number, bodyHash: Uint8Array): number {
+    return core().call((functions) => functions.stepDone(reception, bodyHash));
+  }
+
+  /** How the last reception ended. */
+  ending(): Ending {
+    return JSON.parse(core().call((functions) => functions.answer())) as Ending;
   }
 }
 
 /** The answer to a request that is refused before it can be judged: its body was parsed, or is too large. */
-export function refusal(scheme: string, code: string, message: string): AnswerCommand {
-  return JSON.parse(core().call((functions) => functions.refuse(scheme, code, message))) as AnswerCommand;
+export function refusal(scheme: string, code: string, message: string): Ending {
+  return JSON.parse(core().call((functions) => functions.refuse(scheme, code, message))) as Ending;
 }

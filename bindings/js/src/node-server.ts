@@ -4,8 +4,9 @@ import type { Delivery } from "./delivery.js";
 import type { DeliveryOf } from "./events.js";
 import { HeldEnd } from "./held-end.js";
 import { type Advice, ClientGone, type NodeRequest, readNodeBody } from "./incoming.js";
-import { type Answer, drive, type Ended, type Incoming, type Run } from "./receive.js";
+import { type Answer, drive, type Ended, type Incoming, isPromise, type Run } from "./receive.js";
 import type { Receiver } from "./receiver.js";
+import type { Awaitable } from "./store.js";
 
 /** What runs for a fresh delivery, on Node's request and response. */
 export type NodeHandler<Provider extends string, Req, Res> = (
@@ -29,14 +30,16 @@ export async function serve<Req extends NodeRequest, Res extends ServerResponse>
   next?: (delivery: Delivery, claim: Claim | undefined) => void,
 ): Promise<{ error: unknown } | undefined> {
   let held: HeldEnd | undefined;
-  const run: Run = async (delivery, claim) => {
-    held = new HeldEnd(response, handler === undefined);
+  const run: Run = (delivery, claim) => {
+    const holding = new HeldEnd(response, handler === undefined);
+    held = holding;
     if (handler === undefined) {
       next!(delivery, claim);
-      return held.ended;
+      return holding.ended();
     }
-    await handler(delivery, request, response, claim);
-    return held.status || response.statusCode;
+    const running = handler(delivery, request, response, claim) as Awaitable<unknown>;
+    const status = () => holding.status || response.statusCode;
+    return isPromise(running) ? running.then(status) : status();
   };
   let ended: Ended;
   try {

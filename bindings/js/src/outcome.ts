@@ -1,6 +1,7 @@
+import type { Delivery } from "./delivery.js";
 import type { ErrorCode } from "./errors.js";
 import type { CoreOutcome } from "./kernel.js";
-import { publish } from "./telemetry.js";
+import { publish, subscribed } from "./telemetry.js";
 
 /** What happened to one request. */
 export interface Outcome {
@@ -31,33 +32,44 @@ export interface Outcome {
   readonly error?: unknown;
 }
 
+/** Whether anybody wants to hear that all went well: by default nobody does. */
+export function heard(watcher: { onOutcome(outcome: Outcome): void }): boolean {
+  return watcher.onOutcome !== logOutcome || subscribed();
+}
+
 /** Tells the one who wants to know; what watches a request must not change its answer. */
 export function report(
   watcher: { onOutcome(outcome: Outcome): void },
   outcome: CoreOutcome,
+  delivery: Delivery | undefined,
   durationMs: number,
   error: unknown,
 ): void {
-  const { kind, status, scheme, code, message, id, event_type, key_prefix, secret_name } = outcome;
-  const told: Outcome = {
-    kind,
-    status,
-    scheme,
-    code: code ?? undefined,
-    message: message ?? undefined,
-    id: id ?? undefined,
-    eventType: event_type ?? undefined,
-    keyPrefix: key_prefix ?? undefined,
-    secretName: secret_name ?? undefined,
-    durationMs,
-    error,
-  };
+  const { kind, status, scheme, code, message, key_prefix } = outcome;
+  if (isQuiet(kind) && !heard(watcher)) return;
   try {
+    const told: Outcome = {
+      kind,
+      status,
+      scheme,
+      code: code ?? undefined,
+      message: message ?? undefined,
+      id: delivery?.id,
+      eventType: delivery?.eventType,
+      keyPrefix: key_prefix ?? undefined,
+      secretName: delivery?.secretName,
+      durationMs,
+      error,
+    };
     publish(told);
     watcher.onOutcome(told);
   } catch (failure) {
     console.error("hookproof: telling the outcome failed", failure);
   }
+}
+
+function isQuiet(kind: Outcome["kind"]): boolean {
+  return kind === "accepted" || kind === "handshake" || kind === "in_flight" || kind === "duplicate";
 }
 
 // A flood of forged requests must not become a flood of log lines.
@@ -68,7 +80,7 @@ let lines = 0;
 
 /** The default of `onOutcome`: a line for what a person should see, and silence about what went well. */
 export function logOutcome({ kind, code, message, status, scheme, id, keyPrefix, error }: Outcome): void {
-  if (kind === "accepted" || kind === "handshake" || kind === "in_flight" || kind === "duplicate") return;
+  if (isQuiet(kind)) return;
   const now = Date.now();
   if (now - since > PERIOD_MS) [since, lines] = [now, 0];
   if (++lines > MOST_LINES) return;

@@ -1,20 +1,13 @@
 import { Claim } from "./claim.js";
 import { Delivery } from "./delivery.js";
+import { core } from "./engine.js";
 import { LeaseLost, VerificationError } from "./errors.js";
-import { fromHex } from "./hex.js";
-import {
-  type Answer,
-  type AnswerCommand,
-  type Begun,
-  type Command,
-  type CoreOutcome,
-  type Event,
-  type Kernel,
-  refusal,
-} from "./kernel.js";
-import { report } from "./outcome.js";
+import { type Answer, type Ending, Event, type Kernel, Next, note, refusal } from "./kernel.js";
+import { heard, report } from "./outcome.js";
 import type { Receiver } from "./receiver.js";
 import type { Awaitable, ClaimAnswer, Store } from "./store.js";
+import { MemoryStore } from "./stores/memory.js";
+import { freshToken } from "./token.js";
 
 export type { Answer } from "./kernel.js";
 
@@ -36,154 +29,208 @@ export interface Ended {
 }
 
 /** Runs the handler, and answers with the status of its answer. */
-export type Run = (delivery: Delivery, claim: Claim | undefined) => Promise<number>;
+export type Run = (delivery: Delivery, claim: Claim | undefined) => Awaitable<number>;
 
 /**
  * Takes one request through the kernel: reads and verifies it, claims the delivery, runs the handler, settles the claim,
  * and says what to answer. Every decision is the core's; this carries them out.
  */
 export async function drive(receiver: Receiver, incoming: Incoming, run: Run): Promise<Ended> {
-  const started = performance.now();
-  // Drawn before the claim, so that a claim whose answer is lost can be released by it.
-  const token = crypto.getRandomValues(new Uint8Array(16));
-  const tell = (outcome: CoreOutcome, error?: unknown) => report(receiver, outcome, performance.now() - started, error);
-  let kernel: Kernel;
-  let begun: Begun;
-  let delivery: Delivery;
+  const reception = new Reception(receiver);
   try {
-    const found = await receiver.kernel(incoming.original);
-    kernel = found.kernel;
+    const { kernel, scope } = receiver.single ?? (await receiver.kernel(incoming.original));
     const { verifier } = kernel;
-    const request = verifier.read(await incoming.read(verifier.maxBody), incoming.headers, incoming);
-    begun = kernel.begin(request, found.scope, token, receiver.clock());
-    if (begun.proof === undefined) return ended(begun.command, tell);
-    const { id, event_type, secret_name } = begun.outcome;
-    const judged = verifier.judged(request, begun.proof);
-    delivery = Delivery.proven(
-      judged,
-      { id, secret_name, timestamp: begun.timestamp },
-      { name: event_type ?? undefined },
-    );
+    const read = incoming.read(verifier.maxBody);
+    const request = verifier.read(isPromise(read) ? await read : read, incoming.headers, incoming);
+    const next = reception.begin(kernel, request, scope);
+    return next >= Next.ANSWER ? reception.ended(next) : await reception.follow(next, run);
   } catch (error) {
     if (!(error instanceof VerificationError)) throw error;
-    return ended(refusal(receiver.scheme.id, error.code, error.message), tell);
+    return reception.refused(error);
   }
-  if (begun.reception === null) return ended(begun.command as AnswerCommand, tell);
-  return new Reception(kernel, receiver.store, token).follow(
-    begun.reception,
-    begun.command,
-    (claim) => run(delivery, claim),
-    tell,
-  );
 }
 
-type Tell = (outcome: CoreOutcome, error?: unknown) => void;
-
-function ended(command: AnswerCommand, tell: Tell, thrown?: { error: unknown }, error: unknown = thrown?.error): Ended {
-  tell(command.outcome, error);
-  const { status, headers, body } = command;
-  return thrown === undefined ? { answer: { status, headers, body } } : { answer: { status, headers, body }, thrown };
-}
-
-const NO_BYTES = new Uint8Array(0);
+// The handler's own answer goes out as it is.
+const OWN: Ended = { answer: { status: null, headers: [], body: "" } };
 
 /** One delivery on its way through the store. */
 class Reception {
-  readonly #kernel: Kernel;
+  readonly #receiver: Receiver;
   readonly #store: Store | null;
-  readonly #token: Uint8Array;
-  #key: Uint8Array = NO_BYTES;
-  #bodyHash: Uint8Array = NO_BYTES;
+  readonly #started = performance.now();
+  // Drawn before the claim, so that a claim whose answer is lost can be released by it.
+  readonly #token = freshToken();
+  #kernel!: Kernel;
+  #beside: MemoryStore | undefined;
+  #delivery: Delivery | undefined;
+  #number = -1;
+  #key: Uint8Array | undefined;
+  #bodyHash: Uint8Array | undefined;
   #leaseMs = 0;
   #retentionMs = 0;
+  #delayMs = 0;
   #claim: Claim | undefined;
   #thrown: { error: unknown } | undefined;
   #storeError: unknown;
 
-  constructor(kernel: Kernel, store: Store | null, token: Uint8Array) {
+  constructor(receiver: Receiver) {
+    this.#receiver = receiver;
+    this.#store = receiver.store;
+  }
+
+  begin(kernel: Kernel, request: Parameters<Kernel["begin"]>[0], scope: string): number {
+    const store = this.#store;
     this.#kernel = kernel;
-    this.#store = store;
-    this.#token = token;
+    if (store instanceof MemoryStore && store.isBeside(core())) this.#beside = store;
+    const next = kernel.begin(request, scope, this.#token, this.#receiver.clock(), this.#beside);
+    const proof = note.proof();
+    if (proof >= 0) this.#delivery = Delivery.proven(kernel.verifier.judged(request, proof));
+    if (next < Next.ANSWER) this.#number = note.reception();
+    return next;
   }
 
-  async follow(
-    reception: number,
-    first: Command,
-    run: (claim: Claim | undefined) => Promise<number>,
-    tell: Tell,
-  ): Promise<Ended> {
-    let command = first;
-    while (command.kind !== "answer") command = this.#next(reception, await this.#carryOut(command, run));
+  async follow(first: number, run: Run): Promise<Ended> {
+    let next = first;
+    for (;;) {
+      switch (next) {
+        case Next.CLAIM:
+          next = this.#claimed(await this.#asked((store) => this.#claiming(store)));
+          break;
+        case Next.RUN:
+          next = await this.#ran(run);
+          break;
+        case Next.COMPLETE:
+          next = this.#settled(await this.#completed());
+          break;
+        case Next.RELEASE:
+          next = this.#settled(await this.#asked((store) => store.release(this.#key!, this.#token)));
+          break;
+        default:
+          return this.ended(next);
+      }
+    }
+  }
+
+  /** How the request ended, told to whoever listens. */
+  ended(next: number): Ended {
+    if (next === Next.ACCEPTED && !heard(this.#receiver)) return OWN;
+    return this.#told(this.#kernel.ending());
+  }
+
+  /** The same, of a request that no reception speaks for: it could not be judged, or its engine has trapped. */
+  refused(error: VerificationError): Ended {
+    return this.#told(refusal(this.#receiver.scheme.id, error.code, error.message));
+  }
+
+  #told({ outcome, status, headers, body }: Ending): Ended {
     const thrown = this.#thrown;
-    if (thrown === undefined) return ended(command, tell, undefined, this.#storeError);
+    const error = thrown === undefined ? this.#storeError : thrown.error;
+    report(this.#receiver, outcome, this.#delivery, performance.now() - this.#started, error);
+    const answer = { status, headers, body };
     // A lost lease is no failure of the handler: the kernel answers it.
-    return thrown.error instanceof LeaseLost
-      ? ended(command, tell, undefined, thrown.error)
-      : ended(command, tell, thrown);
+    return thrown === undefined || thrown.error instanceof LeaseLost ? { answer } : { answer, thrown };
   }
 
-  #next(reception: number, event: Event): Command {
-    try {
-      return this.#kernel.step(reception, event);
-    } catch (error) {
-      if (!(error instanceof VerificationError)) throw error;
-      // The reception went away with an engine that trapped: the sender tries again, and the claim is left to its lease.
-      return refusal(this.#kernel.verifier.provider, error.code, error.message);
-    }
+  #step(event: number, number = 0): number {
+    const next = this.#kernel.step(this.#number, event, number, this.#beside);
+    this.#delayMs = note.delayMs();
+    return next;
   }
 
-  async #carryOut(
-    command: Exclude<Command, AnswerCommand>,
-    run: (claim: Claim | undefined) => Promise<number>,
-  ): Promise<Event> {
-    switch (command.kind) {
-      case "claim":
-        this.#key = fromHex(command.key);
-        this.#bodyHash = fromHex(command.body_hash);
-        this.#leaseMs = command.lease_ms;
-        this.#retentionMs = command.retention_ms;
-        return this.#ask(async (store) =>
-          claimed(await store.claim(this.#key, this.#token, this.#bodyHash, this.#leaseMs), this.#bodyHash),
+  #claiming(store: Store): Awaitable<ClaimAnswer> {
+    this.#key = note.key();
+    this.#bodyHash = note.bodyHash();
+    this.#leaseMs = note.leaseMs();
+    this.#retentionMs = note.retentionMs();
+    return store.claim(this.#key, this.#token, this.#bodyHash, this.#leaseMs);
+  }
+
+  #claimed(answer: ClaimAnswer | undefined): number {
+    switch (answer?.kind) {
+      case "claimed":
+        return this.#step(Event.CLAIMED, answer.fence);
+      case "done":
+        return this.#kernel.done(this.#number, answer.bodyHash ?? this.#bodyHash!);
+      case "in_flight":
+        return this.#step(Event.IN_FLIGHT, answer.remainingMs);
+      default:
+        this.#storeError ??= new TypeError(
+          "the store answered a claim with something else than claimed, done or in_flight",
         );
-      case "run":
-        return this.#run(command, run);
-      case "complete":
-        if (this.#claim?.completed === true) return ["held"];
-        if (command.delay_ms > 0) await new Promise((resolve) => setTimeout(resolve, command.delay_ms));
-        return this.#ask(async (store) => settled(await store.complete(this.#key, this.#token, this.#retentionMs)));
-      case "release":
-        return this.#ask(async (store) => settled(await store.release(this.#key, this.#token)));
+        return this.#step(Event.STORE_FAILED);
     }
   }
 
-  async #ask(step: (store: Store) => Promise<Event>): Promise<Event> {
+  async #completed(): Promise<boolean | undefined> {
+    if (this.#claim?.completed === true) return true;
+    const delayMs = this.#delayMs;
+    if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
+    return this.#asked((store) => store.complete(this.#key!, this.#token, this.#retentionMs));
+  }
+
+  #settled(held: boolean | undefined): number {
+    if (held === undefined) return this.#step(Event.STORE_FAILED);
+    return this.#step(held ? Event.HELD : Event.LOST);
+  }
+
+  /** The store's answer; `undefined` if it gave none. */
+  async #asked<T>(step: (store: Store) => Awaitable<T>): Promise<T | undefined> {
     try {
-      return await within(STORE_MS, step(this.#store!));
+      const answer = step(this.#store!);
+      return isPromise(answer) ? await within(STORE_MS, answer) : answer;
     } catch (error) {
       this.#storeError = error;
-      return ["store_failed"];
+      return undefined;
     }
   }
 
-  async #run(command: Command & { kind: "run" }, run: (claim: Claim | undefined) => Promise<number>): Promise<Event> {
-    let stop = () => {};
-    if (this.#key !== NO_BYTES) {
-      this.#claim = new Claim(this.#store!, command.fence, this.#key, this.#token, this.#leaseMs, this.#retentionMs);
-      stop = renewed(this.#claim, command.renew_every_ms, command.renew_for_ms);
-    }
+  async #ran(run: Run): Promise<number> {
+    const everyMs = note.renewEveryMs();
+    if (everyMs > 0) this.#claim = this.#held();
+    const forMs = note.renewForMs();
+    let status: number;
     try {
-      return ["handled", await run(this.#claim)];
+      const running = run(this.#delivery!, this.#claim);
+      status = isPromise(running) ? await this.#renewed(running, everyMs, forMs) : running;
     } catch (error) {
       this.#thrown = { error };
-      return [error instanceof LeaseLost && this.#claim !== undefined ? "lease_lost" : "raised"];
+      return this.#step(error instanceof LeaseLost && this.#claim !== undefined ? Event.LEASE_LOST : Event.RAISED);
+    }
+    return this.#step(Event.HANDLED, status);
+  }
+
+  #held(): Claim {
+    this.#key ??= note.key();
+    const [leaseMs, retentionMs] = [note.leaseMs(), note.retentionMs()];
+    return new Claim(this.#store!, note.fence(), this.#key, this.#token, leaseMs, retentionMs);
+  }
+
+  /** Waits for the handler, and extends its claim meanwhile: unless it ends at once, as most do that enqueue. */
+  async #renewed(running: PromiseLike<number>, everyMs: number, forMs: number): Promise<number> {
+    const claim = this.#claim;
+    if (claim === undefined || (await isOver(running))) return running;
+    const stop = renewing(claim, everyMs, forMs);
+    try {
+      return await running;
     } finally {
       stop();
     }
   }
 }
 
+/** Whether a promise is settled by now, or within the few turns that an async function takes that waits for nothing. */
+async function isOver(work: PromiseLike<unknown>): Promise<boolean> {
+  let over = false;
+  const ended = () => {
+    over = true;
+  };
+  work.then(ended, ended);
+  for (let turn = 0; turn < 4 && !over; turn++) await undefined;
+  return over;
+}
+
 /** Extends a claim while its handler runs. */
-function renewed(claim: Claim, everyMs: number, forMs: number): () => void {
+function renewing(claim: Claim, everyMs: number, forMs: number): () => void {
   const until = performance.now() + forMs;
   const timer = setInterval(() => {
     if (performance.now() >= until) return stop();
@@ -199,7 +246,7 @@ function renewed(claim: Claim, everyMs: number, forMs: number): () => void {
 // A store that never answers must not hold a request, or its sender, for ever.
 const STORE_MS = 5_000;
 
-async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+async function within<T>(ms: number, work: PromiseLike<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`the store did not answer within ${ms} ms`)), ms);
@@ -211,19 +258,7 @@ async function within<T>(ms: number, work: Promise<T>): Promise<T> {
   }
 }
 
-function claimed(answer: ClaimAnswer, bodyHash: Uint8Array): Event {
-  switch (answer.kind) {
-    case "claimed":
-      return ["claimed", answer.fence];
-    case "done":
-      return ["done", 0, answer.bodyHash ?? bodyHash];
-    case "in_flight":
-      return ["in_flight", answer.remainingMs];
-    default:
-      throw new TypeError("the store answered a claim with something else than claimed, done or in_flight");
-  }
-}
-
-function settled(held: boolean): Event {
-  return [held ? "held" : "lost"];
+/** Whether there is anything to wait for. */
+export function isPromise<T>(value: Awaitable<T>): value is PromiseLike<T> {
+  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
 }

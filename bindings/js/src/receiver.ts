@@ -38,6 +38,12 @@ export interface ReceiverOptions extends VerifierOptions {
   readonly clock?: (() => number) | undefined;
 }
 
+/** A kernel, and what keeps its keys apart from those of others in the same store. */
+interface Kerneled {
+  readonly kernel: Kernel;
+  readonly scope: string;
+}
+
 // Building a verifier costs as much as a dozen verifications: those of so many tenants are kept.
 const TENANTS = 256;
 
@@ -65,7 +71,7 @@ export class Receiver<Provider extends string = string> {
   readonly onOutcome: (outcome: Outcome) => void;
   /** @internal */
   readonly enqueue: ((delivery: Delivery) => unknown) | undefined;
-  readonly #single: Kernel | undefined;
+  readonly #single: Kerneled | undefined;
   readonly #resolve: SecretResolver | undefined;
   readonly #tenants = new Map<string, Kernel>();
   readonly #options: VerifierOptions;
@@ -89,8 +95,9 @@ export class Receiver<Provider extends string = string> {
       this.#resolve = secret;
       this.#tryOptions();
     } else {
-      this.#single = this.#kernel(secret);
-      for (const warning of this.#single.warnings) console.warn(`hookproof: ${warning} (${this.scheme.id})`);
+      const kernel = this.#kernel(secret);
+      this.#single = { kernel, scope: this.store?.scope ?? "" };
+      for (const warning of kernel.warnings) console.warn(`hookproof: ${warning} (${this.scheme.id})`);
     }
   }
 
@@ -103,7 +110,7 @@ export class Receiver<Provider extends string = string> {
   get verifier(): Verifier {
     if (this.#single === undefined)
       throw new TypeError("a receiver whose secret is a function has a verifier for each tenant");
-    return this.#single.verifier;
+    return this.#single.kernel.verifier;
   }
 
   /** The HTTP methods that a route for this receiver takes: more than POST where it answers handshakes. */
@@ -113,10 +120,14 @@ export class Receiver<Provider extends string = string> {
     return [...new Set(["POST", ...handshakes])].sort();
   }
 
+  /** @internal The kernel for every request, where the secret is not a function of it. */
+  get single(): Kerneled | undefined {
+    return this.#single;
+  }
+
   /** @internal The kernel for one request, and what keeps its tenant's keys apart. */
-  async kernel(original: unknown): Promise<{ kernel: Kernel; scope: string }> {
+  async kernel(original: unknown): Promise<Kerneled> {
     const scope = this.store?.scope ?? "";
-    if (this.#single !== undefined) return { kernel: this.#single, scope };
     const found = (await this.#resolve!(original as never)) ?? null;
     if (found === null)
       throw new VerificationError("signature_mismatch", "the function for `secret` knows none for this request", 401);

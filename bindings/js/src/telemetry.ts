@@ -20,15 +20,24 @@ let channel: Channel | null | undefined;
 let meter: ((outcome: Outcome) => void) | null = null;
 let source: Meters | undefined;
 
-/** Publishes an outcome to whoever has asked: a subscriber of the channel, or OpenTelemetry's meter. */
-export function publish(outcome: Outcome): void {
+// The API registers itself here, for all copies of it in a process: so it is found without being imported.
+const API = Symbol.for("opentelemetry.js.api.1");
+
+/** Whether an outcome would reach anybody: a subscriber of the channel, or OpenTelemetry's meter. */
+export function subscribed(): boolean {
   channel ??= outcomes();
+  const meters = (globalThis as { [name: symbol]: { metrics?: Meters } | undefined })[API]?.metrics;
+  if (meters !== source) {
+    source = meters;
+    meter = meters === undefined ? null : metered(meters);
+  }
+  return meter !== null || channel?.hasSubscribers === true;
+}
+
+/** Publishes an outcome to whoever has asked. */
+export function publish(outcome: Outcome): void {
+  if (!subscribed()) return;
   if (channel?.hasSubscribers) channel.publish(outcome);
-  // The API registers itself here, for all copies of it in a process: so it is found without being imported.
-  const meters = (globalThis as { [name: symbol]: { metrics?: Meters } | undefined })[
-    Symbol.for("opentelemetry.js.api.1")
-  ]?.metrics;
-  if (meters !== source) meter = (source = meters) === undefined ? null : metered(source!);
   meter?.(outcome);
 }
 

@@ -6,8 +6,8 @@
 #![allow(clippy::needless_pass_by_value, reason = "what JavaScript passes is converted into owned values")]
 #![allow(clippy::too_many_arguments, reason = "flat values cross faster than objects")]
 
-use hookproof_engine::{self as engine, Reading};
-use napi::bindgen_prelude::Buffer;
+use hookproof_engine::{self as engine, Beside, Note, Reading};
+use napi::bindgen_prelude::{Buffer, BufferSlice};
 use napi_derive::napi;
 
 /// The code of the core's error is the `code` of JavaScript's.
@@ -129,15 +129,36 @@ pub fn begin(
     head: String,
     scope: String,
     token: &[u8],
-    now: f64,
     now_ms: f64,
-) -> Result<String> {
-    engine::begin(receiver, Reading { body, head: &head }, &scope, token, now, now_ms).map_err(thrown)
+    store: f64,
+    store_ms: f64,
+    mut note: BufferSlice<'_>,
+) -> Result<f64> {
+    let beside = Beside { store, now_ms: store_ms };
+    engine::begin(receiver, Reading { body, head: &head }, &scope, token, now_ms, beside, Note(&mut note))
+        .map_err(thrown)
 }
 
 #[napi(catch_unwind)]
-pub fn step(reception: u32, event: String, number: f64, body_hash: &[u8]) -> Result<String> {
-    engine::step(reception, &event, number, body_hash).map_err(thrown)
+pub fn step(
+    reception: u32,
+    event: u8,
+    number: f64,
+    store: f64,
+    store_ms: f64,
+    mut note: BufferSlice<'_>,
+) -> Result<f64> {
+    engine::step(reception, event, number, Beside { store, now_ms: store_ms }, Note(&mut note)).map_err(thrown)
+}
+
+#[napi(catch_unwind)]
+pub fn step_done(reception: u32, body_hash: &[u8]) -> Result<f64> {
+    engine::step_done(reception, body_hash).map_err(thrown)
+}
+
+#[napi(catch_unwind)]
+pub fn answer() -> String {
+    engine::answer()
 }
 
 #[napi(catch_unwind)]

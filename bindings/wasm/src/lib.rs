@@ -6,7 +6,7 @@
 #![allow(clippy::needless_pass_by_value, reason = "what JavaScript passes is converted into owned values")]
 #![allow(clippy::too_many_arguments, reason = "flat values cross faster than objects")]
 
-use hookproof_engine::{self as engine, Reading};
+use hookproof_engine::{self as engine, Beside, Note, Reading};
 use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 
 type Result<T> = core::result::Result<T, JsValue>;
@@ -113,15 +113,28 @@ pub fn begin(
     head: &str,
     scope: &str,
     token: &[u8],
-    now: f64,
     now_ms: f64,
-) -> Result<String> {
-    engine::begin(receiver, Reading { body, head }, scope, token, now, now_ms).map_err(thrown)
+    store: f64,
+    store_ms: f64,
+    note: &mut [u8],
+) -> Result<f64> {
+    let beside = Beside { store, now_ms: store_ms };
+    engine::begin(receiver, Reading { body, head }, scope, token, now_ms, beside, Note(note)).map_err(thrown)
 }
 
 #[wasm_bindgen]
-pub fn step(reception: u32, event: &str, number: f64, body_hash: &[u8]) -> Result<String> {
-    engine::step(reception, event, number, body_hash).map_err(thrown)
+pub fn step(reception: u32, event: u8, number: f64, store: f64, store_ms: f64, note: &mut [u8]) -> Result<f64> {
+    engine::step(reception, event, number, Beside { store, now_ms: store_ms }, Note(note)).map_err(thrown)
+}
+
+#[wasm_bindgen(js_name = stepDone)]
+pub fn step_done(reception: u32, body_hash: &[u8]) -> Result<f64> {
+    engine::step_done(reception, body_hash).map_err(thrown)
+}
+
+#[wasm_bindgen]
+pub fn answer() -> String {
+    engine::answer()
 }
 
 #[wasm_bindgen]

@@ -215,13 +215,37 @@ impl Receiver {
 
     /// What to do with a delivery; `token` is 16 fresh random bytes, `now_ms` any clock that does not go back.
     pub fn begin(&self, delivery: &Delivery<'_>, scope: &str, token: Token, now_ms: u64) -> (Reception, Command) {
-        let options = self.verifier.options();
-        let definition = self.verifier.inner().definition();
-        let key = delivery.key(scope).filter(|_| self.deduplicates);
         let mut outcome = Outcome::of(OutcomeKind::Accepted, self.scheme_id());
         outcome.id = delivery.id().map(|id| id.into_owned());
         outcome.event_type = delivery.event_type().map(|event| event.into_owned());
         outcome.secret_name = delivery.secret_name().map(String::from);
+        self.reception(delivery, scope, token, now_ms, outcome)
+    }
+
+    /// [`Self::begin`] with an outcome that says neither the id nor the event's type nor the secret's name: for a host
+    /// that keeps the delivery, and reads them out of it only if somebody wants to know.
+    #[doc(hidden)]
+    pub fn begin_unread(
+        &self,
+        delivery: &Delivery<'_>,
+        scope: &str,
+        token: Token,
+        now_ms: u64,
+    ) -> (Reception, Command) {
+        self.reception(delivery, scope, token, now_ms, Outcome::of(OutcomeKind::Accepted, self.scheme_id()))
+    }
+
+    fn reception(
+        &self,
+        delivery: &Delivery<'_>,
+        scope: &str,
+        token: Token,
+        now_ms: u64,
+        mut outcome: Outcome,
+    ) -> (Reception, Command) {
+        let options = self.verifier.options();
+        let definition = self.verifier.inner().definition();
+        let key = delivery.key(scope).filter(|_| self.deduplicates);
         outcome.key_prefix = key.map(|key| key.prefix());
         let claim = key.map(|key| Claiming {
             key: key.0,

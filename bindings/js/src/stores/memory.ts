@@ -47,12 +47,28 @@ export class MemoryStore implements Store {
     this.#handle = this.#engine.hold("memory", (functions) => functions.memoryStore(capacity));
   }
 
+  /** @internal Whether the engine may use the store by itself: not if it is elsewhere, or its steps were replaced. */
+  isBeside(engine: Engine): boolean {
+    const { claim, complete, release } = MemoryStore.prototype;
+    return engine === this.#engine && this.claim === claim && this.complete === complete && this.release === release;
+  }
+
+  /** @internal */
+  number(engine: Engine): number {
+    return engine.number(this.#handle);
+  }
+
+  /** @internal */
+  now(): number {
+    return this.#clock();
+  }
+
   claim(key: Uint8Array, token: Uint8Array, bodyHash: Uint8Array, leaseMs: number): ClaimAnswer {
     const answer = JSON.parse(this.#step((functions, store) => functions.memoryClaim(store, key, token, bodyHash, leaseMs, this.#clock()))) as
       | { kind: "claimed"; fence: number }
       | { kind: "done"; body_hash: string }
       | { kind: "in_flight"; remaining_ms: number };
-    this.#warn();
+    this.warn();
     switch (answer.kind) {
       case "claimed":
         return answer;
@@ -84,7 +100,8 @@ export class MemoryStore implements Store {
     this.#step((functions, store) => functions.memoryRememberAtLeast(store, minimumMs));
   }
 
-  #warn(): void {
+  /** @internal Says what the store has to say, each thing once. */
+  warn(): void {
     const warning = this.#step((functions, store) => functions.memoryWarning(store, PROCESS));
     if (warning !== "") console.warn(`hookproof: ${warning}`);
   }
