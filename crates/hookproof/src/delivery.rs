@@ -9,9 +9,9 @@ use crate::{
     json::{self, Found},
     key::sized,
     options::Identity,
+    proof::Proof,
     scheme::{definition::Coverage, source::Source},
     signature::is_visible,
-    verify::Proof,
     wire::unreadable,
 };
 
@@ -68,18 +68,12 @@ impl<'a> Delivery<'a> {
 
     /// The provider's id of this delivery, signed or not; `None` where there is none or it is not well formed.
     pub fn id(&self) -> Option<Cow<'_, str>> {
-        if let Some(id) = &self.proof.id {
-            return Some(Cow::Borrowed(id));
-        }
-        self.in_body(&self.verifier.inner().definition().delivery.id)
+        self.named(self.proof.id.as_deref(), &self.verifier.inner().definition().delivery.id)
     }
 
     /// The name of the event; `None` where there is none.
     pub fn event_type(&self) -> Option<Cow<'_, str>> {
-        if let Some(event) = &self.proof.event {
-            return Some(Cow::Borrowed(event));
-        }
-        self.in_body(&self.verifier.inner().definition().delivery.event_type)
+        self.named(self.proof.event.as_deref(), &self.verifier.inner().definition().delivery.event_type)
     }
 
     /// When it was signed, in Unix seconds; `None` where the scheme signs no time.
@@ -237,8 +231,8 @@ impl<'a> Delivery<'a> {
                 let unsigned_event = self.proof.event.as_ref().filter(|_| inner.options.events.is_some());
                 Some(match unsigned_event {
                     // Only of a closed list: otherwise every invented type would be a new identity.
-                    Some(event) if inner.options.events.iter().flatten().any(|known| known == event) => {
-                        identity.extend_from_slice(event.as_bytes());
+                    Some(event) if inner.options.events.iter().flatten().any(|known| known.as_bytes() == &**event) => {
+                        identity.extend_from_slice(event);
                         ("body.event", identity)
                     }
                     _ => ("body", identity),
@@ -247,19 +241,24 @@ impl<'a> Delivery<'a> {
         }
     }
 
-    /// The first of the sources in the body that names something.
-    fn in_body(&self, sources: &[Source]) -> Option<Cow<'_, str>> {
-        sources
-            .iter()
-            .find_map(|source| match source {
-                Source::Json(pointer) => json::find(&self.body, pointer).ok().flatten().and_then(Found::name),
-                Source::Form(name) => match form::value(&self.body, name)? {
-                    Cow::Borrowed(value) => core::str::from_utf8(value).ok().map(Cow::Borrowed),
-                    Cow::Owned(value) => String::from_utf8(value).ok().map(Cow::Owned),
-                },
-                _ => None,
-            })
-            .filter(|name| is_name(name))
+    /// What the head says, or else the first of the sources in the body that names something.
+    fn named<'s>(&'s self, in_head: Option<&'s [u8]>, sources: &[Source]) -> Option<Cow<'s, str>> {
+        if let Some(name) = in_head {
+            return text(Cow::Borrowed(name));
+        }
+        let mut names = sources.iter().filter_map(|source| match source {
+            Source::Json(pointer) => json::find(&self.body, pointer).ok().flatten().and_then(Found::name),
+            Source::Form(name) => form::value(&self.body, name).and_then(text),
+            _ => None,
+        });
+        names.next().filter(|name| is_name(name))
+    }
+}
+
+fn text(bytes: Cow<'_, [u8]>) -> Option<Cow<'_, str>> {
+    match bytes {
+        Cow::Borrowed(bytes) => core::str::from_utf8(bytes).ok().map(Cow::Borrowed),
+        Cow::Owned(bytes) => String::from_utf8(bytes).ok().map(Cow::Owned),
     }
 }
 

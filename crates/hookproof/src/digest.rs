@@ -39,9 +39,7 @@ impl Hash {
     }
 
     pub(crate) fn of(self, data: &[u8]) -> Tag {
-        let mut hasher = self.start();
-        hasher.update(data);
-        hasher.finish()
+        self.start().and_finish(data)
     }
 
     /// The HMAC state after the key: cloning it is what makes a verification cheap.
@@ -93,6 +91,11 @@ impl Hasher {
         each!(self, hasher => Digest::update(hasher, data), hasher => Mac::update(hasher, data));
     }
 
+    pub(crate) fn and_finish(mut self, data: &[u8]) -> Tag {
+        self.update(data);
+        self.finish()
+    }
+
     pub(crate) fn finish(self) -> Tag {
         each!(self, hasher => Tag::new(&hasher.finalize()), hasher => Tag::new(&hasher.finalize().into_bytes()))
     }
@@ -119,17 +122,28 @@ impl Tag {
 
     /// Whether the candidate is this tag, in a time that depends on lengths alone.
     pub(crate) fn matches(&self, candidate: &[u8], blind: &Blind) -> Choice {
-        blind.equal(self.as_bytes(), candidate)
+        let same_size = candidate.len() == self.size;
+        Choice::from(u8::from(same_size)) & blind.is_zero(&difference(self.as_bytes(), candidate))
     }
 }
 
-/// Compares secrets so that timing tells nothing.
+/// Where two texts of one length differ: all zero if they do not.
+fn difference(expected: &[u8], candidate: &[u8]) -> [u8; 32] {
+    let mut difference = [0; 32];
+    for (expected, candidate) in expected.chunks(32).zip(candidate.chunks(32)) {
+        for ((difference, expected), candidate) in difference.iter_mut().zip(expected).zip(candidate) {
+            *difference |= expected ^ candidate;
+        }
+    }
+    difference
+}
+
+/// Tells whether a tag is the expected one so that timing tells nothing of it.
 ///
-/// Native code compares with `subtle`. On wasm nobody promises that a comparison stays constant-time
-/// once the host has compiled it, so both sides first run through HMAC under a key that the attacker
+/// Native code gathers all that differs before it looks at any of it. On wasm nobody promises that a comparison stays
+/// constant-time once the host has compiled it, so what differs first runs through HMAC under a key that the attacker
 /// does not know: whatever leaks is then about values that he cannot choose.
-#[derive(Clone)]
-pub(crate) struct Blind(#[cfg(target_family = "wasm")] Option<Hasher>);
+pub(crate) struct Blind(#[cfg(target_family = "wasm")] Option<(Hasher, Tag)>);
 
 impl Blind {
     /// A comparer whose key is derived from the secret.
@@ -137,29 +151,26 @@ impl Blind {
     pub(crate) fn new(secret: &[u8]) -> Self {
         #[cfg(target_family = "wasm")]
         {
-            let derived = Hash::Sha256.keyed(secret).map(|mut hasher| {
-                hasher.update(b"hookproof.blind.v1");
-                hasher.finish()
-            });
-            Self(derived.and_then(|tag| Hash::Sha256.keyed(tag.as_bytes())))
+            let keyed = |key: &[u8]| Hash::Sha256.keyed(key);
+            let derived = keyed(secret).map(|hasher| hasher.and_finish(b"hookproof.blind.v1"));
+            let hasher = derived.and_then(|key| keyed(key.as_bytes()));
+            Self(hasher.map(|hasher| (hasher.clone(), hasher.and_finish(&[0; 32]))))
         }
         #[cfg(not(target_family = "wasm"))]
         Self()
     }
 
-    pub(crate) fn equal(&self, expected: &[u8], candidate: &[u8]) -> Choice {
+    fn is_zero(&self, difference: &[u8; 32]) -> Choice {
         #[cfg(target_family = "wasm")]
         {
-            let Some(hasher) = &self.0 else { return Choice::from(0) };
-            let run = |data: &[u8]| {
-                let mut hasher = hasher.clone();
-                hasher.update(data);
-                hasher.finish()
-            };
-            run(expected).as_bytes().ct_eq(run(candidate).as_bytes())
+            let Some((hasher, zero)) = &self.0 else { return Choice::from(0) };
+            hasher.clone().and_finish(difference).as_bytes().ct_eq(zero.as_bytes())
         }
         #[cfg(not(target_family = "wasm"))]
-        expected.ct_eq(candidate)
+        {
+            let any = difference.iter().fold(0, |any, byte| any | byte);
+            core::hint::black_box(any).ct_eq(&0)
+        }
     }
 }
 
@@ -186,5 +197,14 @@ mod tests {
         assert!(bool::from(tag.matches(tag.as_bytes(), &blind)));
         assert!(!bool::from(tag.matches(&tag.as_bytes()[..31], &blind)));
         assert!(!bool::from(tag.matches(b"", &blind)));
+        for (hash, place) in
+            [(Hash::Sha256, 31), (Hash::Sha512, 0), (Hash::Sha512, 63), (Hash::Sha384, 32), (Hash::Sha1, 19)]
+        {
+            let tag = hash.of(b"x");
+            let mut other = tag.as_bytes().to_vec();
+            assert!(bool::from(tag.matches(&other, &blind)));
+            other[place] ^= 64;
+            assert!(!bool::from(tag.matches(&other, &blind)), "{hash:?}");
+        }
     }
 }

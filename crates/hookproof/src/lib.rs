@@ -19,6 +19,8 @@
 
 extern crate alloc;
 
+mod comparison;
+mod content;
 mod delivery;
 mod digest;
 mod encoding;
@@ -32,6 +34,8 @@ mod json;
 mod key;
 mod keyring;
 mod options;
+mod plan;
+mod proof;
 mod receive;
 mod request;
 mod scheme;
@@ -42,6 +46,7 @@ pub mod store;
 mod stream;
 mod timestamp;
 mod url;
+mod verdict;
 mod verify;
 mod wire;
 
@@ -51,12 +56,12 @@ pub use explain::{Confidence, Explanation};
 pub use handshake::Reply;
 pub use key::Key;
 pub use options::{Identity, Options};
+#[doc(hidden)]
+pub use proof::Proof;
 pub use receive::{Answer, Claiming, Command, Event, Outcome, OutcomeKind, Receiver, Reception};
 pub use request::{Headers, Request};
 pub use scheme::{Coverage, Evidence, Finding, Level, RateLimit, Retry, Scheme};
 pub use secret::{Secret, Secrets};
 pub use sign::{Message, Signed, Signer};
 pub use stream::Stream;
-#[doc(hidden)]
-pub use verify::Proof;
 pub use verify::Verifier;

@@ -8,6 +8,7 @@ use core::fmt;
 
 use crate::{
     Error, ErrorKind, Options, Request, Scheme, Secret, Verifier,
+    content::Proven,
     encoding::Encoding,
     keyring::Kind,
     scheme::{
@@ -17,7 +18,7 @@ use crate::{
     },
     signature::resolved,
     url::Spelling,
-    wire::{Proven, Wire},
+    wire::Wire,
 };
 
 /// The inverse of a [`Verifier`]: signs as the provider does, for senders and for tests.
@@ -259,11 +260,9 @@ impl Signer {
                         return Ok(format!("Basic {}", Encoding::Base64.encode(pair)));
                     }
                     (Some(Kind::Plain(key)), Algorithm::Digest(hash)) => {
-                        Cow::Owned(content.tag(hash.start(), key, 0).as_bytes().to_vec())
+                        Cow::Owned(content.tag(hash.start(), key).as_bytes().to_vec())
                     }
-                    (Some(Kind::Mac(keyed)), _) => {
-                        Cow::Owned(content.tag((**keyed).clone(), &[], 0).as_bytes().to_vec())
-                    }
+                    (Some(Kind::Mac(keyed)), _) => Cow::Owned(content.tag((**keyed).clone(), &[]).as_bytes().to_vec()),
                     _ => {
                         return Err(Error::fixed(
                             ErrorKind::SecretWrongKind,
@@ -275,12 +274,12 @@ impl Signer {
             #[cfg(all(feature = "ed25519", feature = "signing"))]
             SigningKey::Ed25519(key) => {
                 use ed25519_dalek::Signer as _;
-                Cow::Owned(key.sign(&content.joined()).to_bytes().to_vec())
+                Cow::Owned(key.sign(&content.joined(&[])).to_bytes().to_vec())
             }
             #[cfg(all(feature = "ecdsa", feature = "signing"))]
             SigningKey::EcdsaP256(key) => {
                 use p256::ecdsa::{Signature, signature::Signer as _};
-                let signature: Signature = key.sign(&content.joined());
+                let signature: Signature = key.sign(&content.joined(&[]));
                 Cow::Owned(if rule.der {
                     signature.to_der().as_bytes().to_vec()
                 } else {

@@ -8,6 +8,7 @@ use crate::{
         definition::{Definition, Position, SignatureRule},
         source::Source,
     },
+    wire::Wire,
 };
 
 /// More elements than a rotation ever needs; a longer list is an attack on the time it takes to compare.
@@ -59,69 +60,85 @@ impl Candidates {
     }
 
     /// Reads one value for those rules of its place that count for this request.
-    pub(crate) fn read(
+    pub(crate) fn read(&mut self, value: &[u8], place: &Place, wire: &Wire<'_>) -> Result<(), Error> {
+        let Some((_, shape)) = place.rules(wire).next() else { return Ok(()) };
+        let most = MOST_CANDIDATES.saturating_add(place.times.len());
+        let mut list = elements(value, &shape.separators);
+        let read = if value.len() > LONGEST_HEADER {
+            Err(MALFORMED)
+        } else {
+            let mut first = list.by_ref().take(most).enumerate();
+            first.try_for_each(|(at, element)| self.read_element(element, at, value, place, wire))
+        };
+        match read {
+            Ok(()) if list.next().is_none() => Ok(()),
+            Err(error) if elements(value, &shape.separators).nth(most).is_none() => Err(error),
+            // Whatever else is wrong.
+            _ => Err(TOO_MANY),
+        }
+    }
+
+    fn read_element(
         &mut self,
+        element: &[u8],
+        at: usize,
         value: &[u8],
         place: &Place,
-        definition: &Definition,
-        counts: impl Fn(&SignatureRule) -> bool,
+        wire: &Wire<'_>,
     ) -> Result<(), Error> {
-        let rule_of = |entry: &Entry| definition.signatures.get(entry.number).filter(|rule| counts(rule));
-        let entries = || place.entries.iter().filter_map(|entry| Some((entry, rule_of(entry)?)));
-        let Some((_, shape)) = entries().next() else { return Ok(()) };
-        if count(value, &shape.separators) > MOST_CANDIDATES.saturating_add(place.times.len()) {
-            return Err(TOO_MANY);
-        }
-        if value.len() > LONGEST_HEADER {
-            return Err(MALFORMED);
-        }
-        for (at, element) in elements(value, &shape.separators).enumerate() {
-            let Some(joiner) = shape.joiner else {
-                let rest = if shape.positions.is_empty() { Position::Signature } else { Position::Ignore };
-                match shape.positions.get(at).copied().unwrap_or(rest) {
-                    Position::Signature => entries().try_for_each(|(entry, rule)| self.push(element, entry, rule))?,
-                    Position::Timestamp | Position::Ignore if is_visible(element) => {}
-                    Position::Timestamp | Position::Ignore => return Err(MALFORMED),
-                }
-                continue;
-            };
+        let Some((_, shape)) = place.rules(wire).next() else { return Ok(()) };
+        let mut well_formed = false;
+        if let Some(joiner) = shape.joiner {
             let (label, payload) = split(element, joiner, place.longest_label).ok_or(MALFORMED)?;
             if place.times.iter().any(|time| time.as_bytes() == label) {
                 let repeated =
                     |(other, text): (&[u8], &[u8])| other == label && (shape.separators.len() == 1 || text != payload);
-                let others = elements(value, &shape.separators).enumerate().filter(|(other, _)| *other != at);
-                if !is_visible(payload) || others.filter_map(|(_, other)| split(other, joiner, 16)).any(repeated) {
-                    return Err(MALFORMED);
-                }
-            } else if !is_payload(payload) {
-                return Err(MALFORMED);
+                let mut before = elements(value, &shape.separators).take(at);
+                well_formed =
+                    is_visible(payload) && !before.any(|other| split(other, joiner, 16).is_some_and(repeated));
             } else {
-                let mut labelled =
-                    entries().filter(|(entry, _)| entry.labels.iter().any(|known| known.as_bytes() == label));
-                labelled.try_for_each(|(entry, rule)| self.push(payload, entry, rule))?;
+                for (entry, rule) in place.rules(wire) {
+                    if entry.labels.iter().any(|known| known.as_bytes() == label) {
+                        well_formed |= self.push(payload, entry, rule)?;
+                    }
+                }
+                well_formed = well_formed || is_payload(payload);
+            }
+        } else {
+            let rest = if shape.positions.is_empty() { Position::Signature } else { Position::Ignore };
+            match shape.positions.get(at).copied().unwrap_or(rest) {
+                Position::Signature => {
+                    for (entry, rule) in place.rules(wire) {
+                        self.push(element, entry, rule)?;
+                    }
+                    well_formed = true;
+                }
+                Position::Timestamp | Position::Ignore => well_formed = is_visible(element),
             }
         }
-        Ok(())
+        if well_formed { Ok(()) } else { Err(MALFORMED) }
     }
 
-    fn push(&mut self, text: &[u8], entry: &Entry, rule: &SignatureRule) -> Result<(), Error> {
+    /// Whether it is a signature of this rule; one that is not for a key that is there, or does not decode, is skipped.
+    fn push(&mut self, text: &[u8], entry: &Entry, rule: &SignatureRule) -> Result<bool, Error> {
         let Some(text) = without_prefix(text, &rule.prefixes) else {
             // `sha1=...` where `sha256=...` is signed is another version; what has no version is malformed.
             let other = split(text, b'=', 16).is_some_and(|(_, payload)| is_payload(payload));
-            return if other { Ok(()) } else { Err(MALFORMED) };
+            return if other { Ok(false) } else { Err(MALFORMED) };
         };
         if !entry.has_key {
-            return Ok(());
+            return Ok(false);
         }
         self.known = self.known.saturating_add(1);
         let slot = self.list.get_mut(self.count).ok_or(TOO_MANY)?;
-        let Some(size) = rule.encoding.decode_into(text, &mut slot.bytes).map(<[u8]>::len) else { return Ok(()) };
-        if size > 0 && rule.algorithm.size(rule.der).is_none_or(|expected| expected == size) {
-            slot.rule = u8::try_from(entry.number).unwrap_or(u8::MAX);
-            slot.size = u8::try_from(size).unwrap_or_default();
-            self.count = self.count.saturating_add(1);
+        let size = rule.encoding.decode_into(text, &mut slot.bytes).map_or(0, <[u8]>::len);
+        if size == 0 || rule.algorithm.size(rule.der).is_some_and(|expected| expected != size) {
+            return Ok(false);
         }
-        Ok(())
+        slot.rule = u8::try_from(entry.number).unwrap_or(u8::MAX);
+        slot.size = u8::try_from(size).unwrap_or_default();
+        self.count = self.count.saturating_add(1);
+        Ok(true)
     }
 
     /// That there is something to compare with.
@@ -152,6 +169,14 @@ pub(crate) struct Entry {
 }
 
 impl Place {
+    /// Its rules that count for a request.
+    pub(crate) fn rules<'p>(&'p self, wire: &'p Wire<'_>) -> impl Iterator<Item = (&'p Entry, &'p SignatureRule)> {
+        self.entries.iter().filter_map(|entry| {
+            let rule = wire.definition.signatures.get(entry.number)?;
+            wire.counts(rule).then_some((entry, rule))
+        })
+    }
+
     /// Every place of a scheme once, tokens left out.
     pub(crate) fn all(
         definition: &Definition,
@@ -182,23 +207,47 @@ impl Place {
     }
 }
 
-/// How many elements there are.
-fn count(value: &[u8], separators: &[u8]) -> usize {
-    let separators = match separators {
-        // One comparison a byte is what the compiler makes fast: a header may be long, and nothing is proven yet.
-        [one] => value.iter().filter(|byte| *byte == one).count(),
-        several => value.iter().filter(|byte| several.contains(byte)).count(),
-    };
-    separators.saturating_add(1)
+/// The elements of a list; blanks after `,` and `;` are skipped, as joined header lines bring them.
+pub(crate) fn elements<'v, 's>(value: &'v [u8], separators: &'s [u8]) -> Elements<'v, 's> {
+    Elements { rest: Some(value), separators }
 }
 
-/// The elements of a list; blanks after `,` and `;` are skipped, as joined header lines bring them.
-pub(crate) fn elements<'v>(value: &'v [u8], separators: &[u8]) -> impl Iterator<Item = &'v [u8]> {
-    let skip = matches!(separators, [b',' | b';']);
-    let (first, others) = separators.split_first().map_or((None, &[][..]), |(first, others)| (Some(*first), others));
-    value
-        .split(move |byte| Some(*byte) == first || (!others.is_empty() && others.contains(byte)))
-        .map(move |element| if skip { trim_start(element) } else { element })
+pub(crate) struct Elements<'v, 's> {
+    rest: Option<&'v [u8]>,
+    separators: &'s [u8],
+}
+
+impl<'v> Iterator for Elements<'v, '_> {
+    type Item = &'v [u8];
+
+    fn next(&mut self) -> Option<&'v [u8]> {
+        let rest = self.rest?;
+        let end = match self.separators {
+            [] => None,
+            [one] => position(rest, *one),
+            several => rest.iter().position(|byte| several.contains(byte)),
+        };
+        let (element, rest) = match end.and_then(|end| rest.split_at_checked(end)) {
+            Some((element, rest)) => (element, rest.get(1..)),
+            None => (rest, None),
+        };
+        self.rest = rest;
+        Some(if matches!(self.separators, [b',' | b';']) { trim_start(element) } else { element })
+    }
+}
+
+/// Where a byte first stands. It is looked for in eight at a time: a header may be long, and nothing is proven yet.
+fn position(text: &[u8], byte: u8) -> Option<usize> {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    let (words, rest) = text.as_chunks();
+    let in_word = |word: &[u8; 8]| {
+        let word = u64::from_le_bytes(*word) ^ u64::from_ne_bytes([byte; 8]);
+        // The high bit of the lowest zero byte; above it there may be others.
+        let zeros = word.wrapping_sub(ONES) & !word & (ONES << 7);
+        (zeros != 0).then(|| zeros.trailing_zeros() as usize >> 3)
+    };
+    let whole = words.iter().enumerate().find_map(|(place, word)| Some(place << 3 | in_word(word)?));
+    whole.or_else(|| rest.iter().position(|other| *other == byte).map(|at| (words.len() << 3).saturating_add(at)))
 }
 
 /// The value of the element with this label.
@@ -220,11 +269,10 @@ pub(crate) fn resolved<'l>(label: &'l str, config: &'l BTreeMap<String, String>)
 
 /// A label of letters, digits and `_`, and what follows the joiner.
 fn split(element: &[u8], joiner: u8, most: usize) -> Option<(&[u8], &[u8])> {
-    let at = element.iter().position(|byte| *byte == joiner)?;
-    let label = element.get(..at)?;
-    let well_formed =
-        (1..=most).contains(&at) && label.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
-    well_formed.then_some((label, element.get(at.checked_add(1)?..)?))
+    let at = element.iter().take(most.saturating_add(1)).position(|byte| *byte == joiner)?;
+    let (label, rest) = element.split_at_checked(at)?;
+    let well_formed = at > 0 && label.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    well_formed.then_some((label, rest.get(1..)?))
 }
 
 fn without_prefix<'t>(text: &'t [u8], prefixes: &[String]) -> Option<&'t [u8]> {
@@ -270,4 +318,35 @@ fn is_payload(text: &[u8]) -> bool {
 /// Printable ASCII without blanks.
 pub(crate) fn is_visible(text: &[u8]) -> bool {
     !text.is_empty() && all_in(text, VISIBLE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_byte_is_found_where_it_first_stands() {
+        for length in 0..40 {
+            for at in 0..=length {
+                let mut text = vec![b'a'; length];
+                text.iter_mut().skip(at).step_by(3).for_each(|byte| *byte = b',');
+                // Neighbours of the byte that is looked for must not be taken for it.
+                text.iter_mut().take(at).for_each(|byte| *byte = b',' + 1);
+                assert_eq!(position(&text, b','), (at < length).then_some(at), "{at} of {length}");
+            }
+        }
+        assert_eq!(position(&[0x80, 0xff, 0, 1], 1), Some(3));
+    }
+
+    #[test]
+    fn elements_are_what_stands_between() {
+        let list = |value: &'static str, separators: &'static [u8]| {
+            elements(value.as_bytes(), separators).map(|element| str::from_utf8(element).unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(list("a,b, \tc,", b","), ["a", "b", "c", ""]);
+        assert_eq!(list("a b", b" "), ["a", "b"]);
+        assert_eq!(list("a; b&c", b";&"), ["a", " b", "c"]);
+        assert_eq!(list("a,b", b""), ["a,b"]);
+        assert_eq!(list("", b","), [""]);
+    }
 }

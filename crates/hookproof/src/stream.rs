@@ -3,11 +3,11 @@ use core::fmt;
 
 use crate::{
     Delivery, Error, Request, Verifier,
+    comparison::Running,
     keyring::Kind,
     scheme::{definition::Algorithm, template::What},
     signature::Candidates,
     url::Spelling,
-    verify::Running,
 };
 
 /// A verification whose body arrives in pieces. Header errors come at the start, before any of it is read.
@@ -57,12 +57,13 @@ impl Verifier {
             if plain && !inner.definition().decoded && inner.spellings(rule) == [Spelling::AsIs] {
                 let content = wire.content(rule, Spelling::AsIs, None, head.proven())?;
                 for key in inner.keys().iter().filter(|key| key.rule == number) {
-                    let (hasher, plain): (_, &[u8]) = match (&key.kind, rule.algorithm) {
+                    let (mut hasher, plain): (_, &[u8]) = match (&key.kind, rule.algorithm) {
                         (Kind::Mac(keyed), _) => ((**keyed).clone(), &[]),
                         (Kind::Plain(plain), Algorithm::Digest(hash)) => (hash.start(), plain),
                         _ => continue,
                     };
-                    running.push((key.secret, content.before_body(hasher, plain)));
+                    content.before_body(&mut hasher, plain);
+                    running.push((key.secret, hasher));
                 }
             }
         }

@@ -1,11 +1,7 @@
 use alloc::{vec, vec::Vec};
 
 use super::Scheme;
-use crate::{
-    Error, Options, Request,
-    scheme::definition::SignatureRule,
-    wire::{Proven, Segment, Wire},
-};
+use crate::{Error, Options, Request, content::Proven, scheme::definition::SignatureRule, wire::Wire};
 
 impl Scheme {
     /// The exact bytes that are signed in a request, one entry for each signature table that counts for it; for the author
@@ -41,13 +37,6 @@ fn of_rule(wire: &Wire<'_>, rule: &SignatureRule, proven: Proven<'_>) -> Result<
     let spelling = wire.definition.spellings.first().copied().unwrap_or(crate::url::Spelling::AsIs);
     let items = wire.items(rule)?;
     let places = items.as_ref().map_or(vec![None], |items| items.iter().map(Some).collect());
-    let shown = |item| {
-        let content = wire.content(rule, spelling, item, proven)?;
-        let bytes = content.segments().iter().map(|segment| match segment {
-            Segment::Bytes(bytes) => bytes.as_ref(),
-            Segment::Key => b"{secret}",
-        });
-        Ok(bytes.flatten().copied().collect())
-    };
+    let shown = |item| Ok(wire.content(rule, spelling, item, proven)?.joined(b"{secret}"));
     places.into_iter().map(shown).collect()
 }

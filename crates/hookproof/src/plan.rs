@@ -1,0 +1,60 @@
+use alloc::vec::Vec;
+
+use crate::{
+    Options,
+    keyring::Key,
+    options::Identity,
+    scheme::{
+        definition::{Coverage, Definition},
+        template::What,
+    },
+    signature::Place,
+};
+
+/// What follows from scheme and options, worked out once.
+pub(crate) struct Plan {
+    /// A request without a delivery id cannot be taken.
+    pub(crate) needs_id: bool,
+    /// Which bytes an id may have: visible ones that cannot move a boundary of what is signed.
+    id_bytes: [bool; 256],
+    pub(crate) places: Vec<Place>,
+    /// The signature covers only part of the body.
+    pub(crate) partial: bool,
+    /// A challenge that a handshake would sign for anybody: no delivery may look like one.
+    pub(crate) oracle: bool,
+}
+
+impl Plan {
+    pub(crate) fn new(definition: &Definition, options: &Options, keys: &[Key]) -> Self {
+        // Joined header lines bring a comma.
+        let mut delimiters = Vec::from([b',']);
+        for pair in definition.signatures.iter().flat_map(|rule| rule.content.0.windows(2)) {
+            let [left, right] = pair else { continue };
+            match (&left.what, &right.what) {
+                (What::Id, What::Literal(text)) => delimiters.extend(text.as_bytes().first()),
+                (What::Literal(text), What::Id) => delimiters.extend(text.as_bytes().last()),
+                _ => {}
+            }
+        }
+        Self {
+            id_bytes: core::array::from_fn(|byte| {
+                u8::try_from(byte).is_ok_and(|byte| byte.is_ascii_graphic() && !delimiters.contains(&byte))
+            }),
+            places: Place::all(definition, &options.config, |rule| keys.iter().any(|key| key.rule == rule)),
+            needs_id: options.identity == Identity::Id || definition.id_is_content(),
+            partial: definition.coverage() == Coverage::Partial,
+            oracle: definition.handshakes.iter().any(|handshake| handshake.mac.is_some() && !handshake.signed),
+        }
+    }
+
+    /// Where the signatures of a rule stand.
+    pub(crate) fn place_of(&self, rule: usize) -> Option<&Place> {
+        self.places.iter().find(|place| place.entries.iter().any(|entry| entry.number == rule))
+    }
+
+    /// Whether these bytes may be an id.
+    pub(crate) fn is_id(&self, id: &[u8]) -> bool {
+        let allowed = |byte: &u8| self.id_bytes.get(usize::from(*byte)).copied().unwrap_or_default();
+        id.len() <= 255 && id.iter().fold(true, |all, byte| all & allowed(byte))
+    }
+}
