@@ -132,8 +132,15 @@ def nests(config: dict[str, object]) -> Iterator[list[int]]:
         ports = []
         for slot, node in enumerate((None, str(NODE), None, str(NODE))):
             given = json.dumps(config | {"slot": slot, "node": node})
+            # A session of its own: when the shell that started this ends while a worker is stopped, the kernel sends
+            # SIGHUP to all that belong to it.
             process = stack.enter_context(
-                subprocess.Popen([sys.executable, HERE / "nest.py", given], stdout=subprocess.PIPE, text=True)
+                subprocess.Popen(
+                    [sys.executable, HERE / "nest.py", given],
+                    stdout=subprocess.PIPE,
+                    text=True,
+                    start_new_session=True,
+                )
             )
             stack.callback(process.kill)
             assert process.stdout is not None

@@ -1,6 +1,8 @@
 //! Claims in PostgreSQL: one statement for each step, on the database's clock.
 
-use deadpool_postgres::{Pool, Transaction};
+use core::error::Error as _;
+
+use deadpool_postgres::{Pool, PoolError, Transaction};
 use hookproof::store::sql::postgres as texts;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
@@ -34,7 +36,7 @@ impl PostgresStore {
     /// # Errors
     /// [`StoreError`] if the database fails.
     pub async fn create(&self) -> Result<(), StoreError> {
-        self.pool.get().await.map_err(unavailable)?.batch_execute(texts::CREATE).await.map_err(said)
+        self.pool.get().await.map_err(away)?.batch_execute(texts::CREATE).await.map_err(said)
     }
 
     /// Deletes at most `limit` rows that have ended, and answers how many; fewer than `limit`: none is left.
@@ -69,7 +71,7 @@ impl PostgresStore {
     }
 
     async fn change(&self, text: &str, values: &[&(dyn ToSql + Sync)]) -> Result<u64, StoreError> {
-        let client = self.pool.get().await.map_err(unavailable)?;
+        let client = self.pool.get().await.map_err(away)?;
         let statement = client.prepare_cached(text).await.map_err(said)?;
         client.execute(&statement, values).await.map_err(said)
     }
@@ -93,7 +95,7 @@ impl AsyncStore for PostgresStore {
         body_hash: &[u8; 32],
         lease_ms: u64,
     ) -> Result<ClaimAnswer, StoreError> {
-        let client = self.pool.get().await.map_err(unavailable)?;
+        let client = self.pool.get().await.map_err(away)?;
         let statement = client.prepare_cached(texts::CLAIM).await.map_err(said)?;
         let (key, token, body_hash) = (key.as_slice(), token.0.as_slice(), body_hash.as_slice());
         let (lease_ms, scope) = (signed(lease_ms), self.scope.as_str());
@@ -134,6 +136,20 @@ impl AsyncStore for PostgresStore {
     async fn forget(&self, key: &[u8; 32]) -> Result<bool, StoreError> {
         Ok(self.change(texts::FORGET, &[&key.as_slice()]).await? == 1)
     }
+}
+
+/// Why the pool has no connection, with the causes behind it: `tokio-postgres` keeps the address's refusal to itself.
+fn away(error: PoolError) -> StoreError {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        cause = error.source();
+    }
+    unavailable(text)
 }
 
 /// The database's own words; `tokio-postgres` says only "db error" by itself.

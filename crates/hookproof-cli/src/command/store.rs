@@ -1,5 +1,7 @@
 //! `hookproof store`
 
+mod forget;
+
 use clap::{Args, Subcommand};
 use hookproof::store::sql;
 
@@ -22,23 +24,30 @@ enum Verb {
         #[arg(long)]
         all: bool,
     },
+    /// Let one completed event run once more when its sender sends it again
+    Forget(Box<forget::Forget>),
 }
 
 impl Store {
     pub(crate) fn run(self) -> Result<Answer, Failure> {
-        let Verb::Sql { dialect, all } = self.verb;
-        let prefix = format!("{dialect}.");
-        let mut texts =
-            sql::TEXTS.iter().filter_map(|(name, text)| Some((name.strip_prefix(&prefix)?, text))).peekable();
-        if texts.peek().is_none() || dialect == "redis" {
-            return Err(Failure::new(format!("there is no store `{dialect}` with SQL: there are postgres, sqlite")));
+        match self.verb {
+            Verb::Sql { dialect, all } => print(&dialect, all),
+            Verb::Forget(command) => command.run(),
         }
-        for (name, text) in texts.filter(|(name, _)| all || *name == "create") {
-            if all {
-                say(format_args!("-- {name}"))?;
-            }
-            say(format_args!("{};", text.trim().trim_end_matches(';')))?;
-        }
-        Ok(Answer::Yes)
     }
+}
+
+fn print(dialect: &str, all: bool) -> Result<Answer, Failure> {
+    let prefix = format!("{dialect}.");
+    let mut texts = sql::TEXTS.iter().filter_map(|(name, text)| Some((name.strip_prefix(&prefix)?, text))).peekable();
+    if texts.peek().is_none() || dialect == "redis" {
+        return Err(Failure::new(format!("there is no store `{dialect}` with SQL: there are postgres, sqlite")));
+    }
+    for (name, text) in texts.filter(|(name, _)| all || *name == "create") {
+        if all {
+            say(format_args!("-- {name}"))?;
+        }
+        say(format_args!("{};", text.trim().trim_end_matches(';')))?;
+    }
+    Ok(Answer::Yes)
 }
