@@ -1,6 +1,6 @@
 use std::{borrow::Cow, cell::RefCell};
 
-use hookproof::{Delivery, Error, ErrorKind, Headers, Options, Request, Secret, Verifier};
+use hookproof::{Confidence, Delivery, Error, ErrorKind, Headers, Options, Request, Secret, Verifier};
 use serde_json::{Value, json};
 
 use crate::{
@@ -125,6 +125,24 @@ pub(crate) fn judged<T>(
     let proof = verifier.prove(&head.request(body), now)?;
     let packed = pack(proof.secret(), proof.timestamp());
     Ok(read(&verifier.deliver(proof, body), packed))
+}
+
+/// Why a request does not verify, as JSON `{cause, confidence, fix, steps}`; nothing if it does, or if its error already
+/// says it all. The option `explain_failures` lets it try what commonly goes wrong.
+pub fn explain(verifier: u32, reading: Reading<'_>, now: f64) -> Result<Option<String>, Error> {
+    VERIFIERS.with_borrow(|table| {
+        let verifier = table.get(verifier)?;
+        let head = Head::of(reading.head);
+        let decoded = verifier.decode(&head.request(reading.body)).unwrap_or_default();
+        let body = decoded.as_deref().unwrap_or(reading.body);
+        Ok(verifier.explain(&head.request(body), seconds(now)).map(|why| {
+            let confidence = match why.confidence {
+                Confidence::Certain => "certain",
+                Confidence::Guess => "guess",
+            };
+            json!({ "cause": why.cause, "confidence": confidence, "fix": why.fix, "steps": why.steps }).to_string()
+        }))
+    })
 }
 
 /// Seconds from a host's number.

@@ -57,6 +57,6 @@ export function receive(
 const ADVICE = {
   parsed:
     "mount the webhook's route above `express.json()`, `express.text()`, `express.urlencoded()` and `bodyParser`, or let " +
-    "`express.raw({ type: () => true, inflate: false })` be its parser",
+    "`express.raw({ type: () => true, inflate: false })` be its parser; in NestJS, create the app with `rawBody: true`",
   inflated: "pass `inflate: false` to `express.raw()`, or leave the body to `receive`",
 };

@@ -14,6 +14,7 @@ export interface Functions {
   about(verifier: number): string;
   verify(verifier: number, body: Uint8Array, head: string, now: number): number;
   refusal(): string;
+  explain(verifier: number, body: Uint8Array, head: string, now: number): string | null | undefined;
   facts(verifier: number, body: Uint8Array, head: string, proof: number): string;
   eventType(verifier: number, body: Uint8Array, head: string, proof: number): string | null | undefined;
   key(verifier: number, body: Uint8Array, head: string, proof: number, scope: string): Uint8Array | null | undefined;

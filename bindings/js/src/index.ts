@@ -21,4 +21,4 @@ export { type Message, type Signed, Signer } from "./signer.js";
 export type { Awaitable, ClaimAnswer, Store } from "./store.js";
 export { MemoryStore, type MemoryStoreOptions } from "./stores/memory.js";
 export { VerificationStream } from "./stream.js";
-export { Verifier, type VerifierOptions, type VerifyOptions } from "./verifier.js";
+export { type Explanation, Verifier, type VerifierOptions, type VerifyOptions } from "./verifier.js";

@@ -22,6 +22,8 @@ export interface VerifierOptions {
   readonly allowLegacy?: boolean | undefined;
   /** What identifies a delivery: `auto` (default) is the id if it is signed, otherwise SHA-256 of the body. */
   readonly identity?: "auto" | "id" | "body" | undefined;
+  /** Says in the error of a signature that does not match why it does not, as far as it can be found out. Default false. */
+  readonly explainFailures?: boolean | undefined;
   /** The closed list of event types that are expected: an unsigned type then counts towards the identity. */
   readonly events?: readonly string[] | undefined;
 }
@@ -33,6 +35,18 @@ export interface VerifyOptions {
   readonly url?: string | undefined;
   /** Unix seconds, whole. Default: the clock's. */
   readonly now?: number | undefined;
+}
+
+/** Why a request does not verify, for the developer who has to mend it. Never for the outside. */
+export interface Explanation {
+  /** The cause in one word, such as `body_reserialized` or `secret_encoding`. */
+  readonly cause: string;
+  /** `certain`: the signature matches once the cause is undone. `guess`: nothing that was tried matches. */
+  readonly confidence: "certain" | "guess";
+  /** What to change, in one sentence. */
+  readonly fix: string;
+  /** What was tried, or what to look at next, in order. */
+  readonly steps: readonly string[];
 }
 
 /** What the core says about a verifier. */
@@ -96,6 +110,26 @@ export class Verifier {
     const proof = engine.verify(this.#handle, request, second(options?.now));
     if (proof < 0) throw engine.refusal(proof);
     return Delivery.proven(this.judged(request, proof));
+  }
+
+  /**
+   * Why this request does not verify; `undefined` if it does, or if its error already says it all.
+   *
+   * ```ts
+   * const verifier = new Verifier("github", secret, { explainFailures: true });
+   * verifier.explain('{"a":1}', headers)?.fix; // "hand over the bytes as they came, before any JSON parser runs"
+   * ```
+   *
+   * Tries what commonly goes wrong and tells which of it makes the signature match. That takes a few more MACs, and the
+   * secrets as they were given, so it is only done where `explainFailures` is set.
+   */
+  explain(body: BodyInput, headers: HeadersInput, options?: VerifyOptions): Explanation | undefined {
+    const engine = core();
+    const request = this.read(body, headers, options);
+    const now = second(options?.now);
+    const number = engine.number(this.#handle);
+    const found = engine.call((functions) => functions.explain(number, request.body, request.head, now));
+    return found === undefined || found === null ? undefined : (JSON.parse(found) as Explanation);
   }
 
   /**

@@ -192,6 +192,31 @@ describe("bodies", () => {
   });
 });
 
+describe("an explanation", () => {
+  const explaining = (secret: string) => new Verifier("standard-webhooks", secret, { explainFailures: true });
+
+  test("names the cause that makes the signature match", () => {
+    const { body, headers } = delivery('{"type": "contact.created"}');
+    const parsed = JSON.stringify(JSON.parse(body as string));
+    expect(explaining(SECRET).explain(parsed, headers)).toMatchObject({
+      cause: "body_reserialized",
+      confidence: "certain",
+      fix: "hand over the bytes as they came, before any JSON parser runs",
+    });
+    expect(explaining(SECRET).explain(body, headers)).toBeUndefined();
+    expect(explaining(SECRET).explain(body, {})).toBeUndefined();
+    expect(verifier.explain(parsed, headers)).toBeUndefined();
+  });
+
+  test("guesses where nothing matches, and stands in the error", () => {
+    const { body, headers } = delivery();
+    const other = explaining("whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
+    const why = other.explain(body, headers)!;
+    expect([why.confidence, why.steps.length > 0]).toEqual(["guess", true]);
+    expect(() => other.verify(body, headers)).toThrow(why.fix);
+  });
+});
+
 describe("a body in pieces", () => {
   test("verifies as the whole does", () => {
     const { body, headers, id } = delivery();

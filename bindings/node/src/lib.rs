@@ -71,6 +71,11 @@ pub fn refusal() -> String {
 }
 
 #[napi(catch_unwind)]
+pub fn explain(verifier: u32, body: &[u8], head: String, now: f64) -> Result<Option<String>> {
+    engine::explain(verifier, Reading { body, head: &head }, now).map_err(thrown)
+}
+
+#[napi(catch_unwind)]
 pub fn facts(verifier: u32, body: &[u8], head: String, proof: f64) -> Result<String> {
     engine::facts(verifier, Reading { body, head: &head }, proof).map_err(thrown)
 }

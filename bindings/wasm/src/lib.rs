@@ -62,6 +62,11 @@ pub fn refusal() -> String {
 }
 
 #[wasm_bindgen]
+pub fn explain(verifier: u32, body: &[u8], head: &str, now: f64) -> Result<Option<String>> {
+    engine::explain(verifier, Reading { body, head }, now).map_err(thrown)
+}
+
+#[wasm_bindgen]
 pub fn facts(verifier: u32, body: &[u8], head: &str, proof: f64) -> Result<String> {
     engine::facts(verifier, Reading { body, head }, proof).map_err(thrown)
 }

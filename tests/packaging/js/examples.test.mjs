@@ -1,7 +1,7 @@
 // Every example of JavaScript, as it stands, in its own runtime and on servers of the test's own.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,11 +11,11 @@ import { build } from "esbuild";
 import { Miniflare } from "miniflare";
 import { sign } from "../../../bindings/js/dist/esm/testing.js";
 import { serve } from "../../stores/js/server.mjs";
+import { program, project, run } from "./project.mjs";
 
 const SECRET = "s3cret";
 const WHSEC = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const example = (path) => fileURLToPath(new URL(`../../../examples/${path}`, import.meta.url));
-const program = (name) => fileURLToPath(new URL(`node_modules/.bin/${name}`, import.meta.url));
 const running = [];
 after(() => Promise.all(running.map((stop) => stop())));
 
@@ -145,12 +145,16 @@ test("hono-worker, whose claims survive a restart of workerd: 200 copies at once
   rmSync(outdir, { recursive: true, force: true });
 });
 
-test("next: the route handler, as Next calls it", async () => {
-  process.env.AGENTBOT_SECRET = SECRET;
-  const { POST } = await import(example("next/app/webhooks/agentbot/route.js"));
-  await receives((request) =>
-    POST(new Request("https://example.com/webhooks/agentbot", request), { params: Promise.resolve({}) }),
-  );
+test("next: built and started", async () => {
+  const files = ["app/webhooks/agentbot/route.js", "next.config.mjs"];
+  const texts = files.map((file) => [file, readFileSync(example(`next/${file}`), "utf8")]);
+  const root = project("next", Object.fromEntries(texts), { inside: true });
+  const environment = { AGENTBOT_SECRET: SECRET, NEXT_TELEMETRY_DISABLED: "1" };
+  const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
+  const { stderr } = await run(root, "env", ...variables, program("next"), "build");
+  assert.doesNotMatch(stderr, /HookproofWarning/);
+  const url = await started(program("next"), ["start", root, "--hostname", "127.0.0.1"], environment);
+  assert.deepEqual(await (await receives(to(url))).json(), { handled: "message.created" });
 });
 
 test("deno", async () => {

@@ -24,10 +24,14 @@ for (const name of readdirSync(join(folder, "packages"))) {
   packed.set(name, join(folder, file));
 }
 
-/** A clean project with these files, and the package installed: with the platform's engine, unless `native` is false. */
-export function project(name, files, { native = true, manifest = {} } = {}) {
-  const root = join(folder, name);
-  mkdirSync(root);
+/**
+ * A clean project with these files, and the package installed: with the platform's engine, unless `native` is false.
+ * One that is `inside` finds what this test installed, where a bundler follows no link.
+ */
+export function project(name, files, { native = true, inside = false, manifest = {} } = {}) {
+  const root = inside ? mkdtempSync(join(here, `.project-${name}-`)) : join(folder, name);
+  if (inside) process.on("exit", () => rmSync(root, { recursive: true, force: true }));
+  else mkdirSync(root);
   writeFileSync(join(root, "package.json"), JSON.stringify({ private: true, ...manifest }));
   const tarballs = [...packed].filter(([part]) => native || part === "hookproof").map(([, file]) => file);
   execFileSync("npm", ["install", "--silent", "--offline", "--no-audit", "--no-fund", ...tarballs], {
