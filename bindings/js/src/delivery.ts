@@ -10,15 +10,12 @@ export interface Facts {
   readonly secret_name: string | null;
 }
 
-/** What a delivery is about: the verifier that judged it, the request, and the proof. */
-export interface Judged {
-  readonly verifier: Handle;
+/** What judged a delivery, the same for every one of a verifier. */
+export interface Judge {
+  readonly handle: Handle;
   readonly provider: string;
   /** Whether the signature covers the whole body, a part of it, or nothing. */
   readonly coverage: "body" | "partial" | "none";
-  readonly request: Reading;
-  /** What the engine answered: a number that only it reads. */
-  readonly proof: number;
 }
 
 /** One event of a batch. */
@@ -37,24 +34,29 @@ export interface Item {
  * What it says about the request is read when it is first asked for, out of the bytes that were verified.
  */
 export class Delivery<T = unknown> {
-  readonly #judged: Judged;
+  readonly #judge: Judge;
+  readonly #request: Reading;
+  // What the engine answered: a number that only it reads.
+  readonly #proof: number;
   #facts: Facts | undefined;
   #eventType: { readonly name: string | undefined } | undefined;
   #body: Uint8Array | undefined;
 
-  private constructor(judged: Judged) {
-    if (judged?.proof === undefined) throw new TypeError("a Delivery is made by `verify` alone");
-    this.#judged = judged;
+  private constructor(judge: Judge, request: Reading, proof: number) {
+    if (proof === undefined) throw new TypeError("a Delivery is made by `verify` alone");
+    this.#judge = judge;
+    this.#request = request;
+    this.#proof = proof;
   }
 
   /** @internal Only a verification calls this. */
-  static proven<T>(judged: Judged): Delivery<T> {
-    return new Delivery<T>(judged);
+  static proven<T>(judge: Judge, request: Reading, proof: number): Delivery<T> {
+    return new Delivery<T>(judge, request, proof);
   }
 
   /** The scheme's id. */
   get provider(): string {
-    return this.#judged.provider;
+    return this.#judge.provider;
   }
   /** The provider's id of the delivery, if it has one. It may stand outside the signature: `key` never relies on that. */
   get id(): string | undefined {
@@ -62,7 +64,7 @@ export class Delivery<T = unknown> {
   }
   /** The provider's name of what happened, if it says one. */
   get eventType(): string | undefined {
-    const { proof } = this.#judged;
+    const proof = this.#proof;
     this.#eventType ??= {
       name:
         this.#ask((functions, verifier, { body, head }) => functions.eventType(verifier, body, head, proof)) ??
@@ -82,13 +84,12 @@ export class Delivery<T = unknown> {
   /** The bytes that were signed: decompressed where the scheme signs the body before compression. */
   get body(): Uint8Array {
     return (this.#body ??=
-      this.#ask((functions, verifier, { body, head }) => functions.body(verifier, body, head)) ??
-      this.#judged.request.body);
+      this.#ask((functions, verifier, { body, head }) => functions.body(verifier, body, head)) ?? this.#request.body);
   }
 
   /** What the signature covers, where that is only a part of the request; otherwise `undefined`. */
   get signed(): Uint8Array | undefined {
-    const { proof } = this.#judged;
+    const proof = this.#proof;
     return (
       this.#ask((functions, verifier, { body, head }) => functions.signed(verifier, body, head, proof)) ?? undefined
     );
@@ -100,7 +101,7 @@ export class Delivery<T = unknown> {
    * @param scope what keeps endpoints or tenants apart that share a store.
    */
   key(scope = ""): Uint8Array | undefined {
-    const { proof } = this.#judged;
+    const proof = this.#proof;
     return (
       this.#ask((functions, verifier, { body, head }) => functions.key(verifier, body, head, proof, scope)) ?? undefined
     );
@@ -112,7 +113,7 @@ export class Delivery<T = unknown> {
    * @throws VerificationError `body_malformed` if it is not JSON in UTF-8, or is not covered.
    */
   json<U = T>(options?: { readonly unsigned?: boolean }): U {
-    if (this.#judged.coverage === "partial" && options?.unsigned !== true) {
+    if (this.#judge.coverage === "partial" && options?.unsigned !== true) {
       throw malformed(
         "the signature covers only a part of the body: `signed` is that part, and `json({ unsigned: true })` reads the rest",
       );
@@ -138,7 +139,7 @@ export class Delivery<T = unknown> {
    * @throws VerificationError `body_malformed` if the body holds no such list.
    */
   items(scope = ""): Item[] {
-    const { proof } = this.#judged;
+    const proof = this.#proof;
     const rows = JSON.parse(
       this.#ask((functions, verifier, { body, head }) => functions.items(verifier, body, head, proof, scope)),
     ) as { id: string | null; json: string; key: string | null }[];
@@ -156,7 +157,7 @@ export class Delivery<T = unknown> {
   }
 
   #read(): Facts {
-    const { proof } = this.#judged;
+    const proof = this.#proof;
     return (this.#facts ??= JSON.parse(
       this.#ask((functions, verifier, { body, head }) => functions.facts(verifier, body, head, proof)),
     ) as Facts);
@@ -164,9 +165,8 @@ export class Delivery<T = unknown> {
 
   #ask<R>(question: (functions: Functions, verifier: number, request: Reading) => R): R {
     const engine = core();
-    const { verifier, request } = this.#judged;
-    const number = engine.number(verifier);
-    return engine.call((functions) => question(functions, number, request));
+    const number = engine.number(this.#judge.handle);
+    return engine.call((functions) => question(functions, number, this.#request));
   }
 }
 

@@ -1,4 +1,5 @@
 import type { ServerResponse } from "node:http";
+import type { Settle } from "./receive.js";
 import type { Awaitable } from "./store.js";
 
 /**
@@ -9,18 +10,22 @@ export class HeldEnd {
   readonly #response: ServerResponse;
   readonly #end: ServerResponse["end"];
   readonly #freezes: boolean;
+  readonly #settle: Settle | undefined;
   #arguments: unknown[] | undefined;
   #status = 0;
+  #released = false;
   #resolve: ((status: number) => void) | undefined;
 
   /**
    * @param freezes whether the end decides. If so, the head is fixed there, as it would be without us; if a promise
    *   decides, it may still be rejected after the end, and the answer must then become another one.
+   * @param settle completes the claim at an end that decides, if it can be done at once.
    */
-  constructor(response: ServerResponse, freezes: boolean) {
+  constructor(response: ServerResponse, freezes: boolean, settle?: Settle) {
     this.#response = response;
     this.#end = response.end;
     this.#freezes = freezes;
+    this.#settle = freezes ? settle : undefined;
     const held = this;
     response.end = function end(...args: unknown[]): ServerResponse {
       held.#hold(args);
@@ -43,6 +48,7 @@ export class HeldEnd {
 
   /** Lets the end through, or every later one if none has come yet. */
   release(): void {
+    if (this.#released) return;
     this.#response.end = this.#end;
     if (this.#arguments !== undefined)
       this.#end.apply(this.#response, this.#arguments as Parameters<ServerResponse["end"]>);
@@ -65,8 +71,14 @@ export class HeldEnd {
     // Of two ends the first counts, as without us: what an error handler adds afterwards cannot change the answer.
     if (this.#arguments !== undefined) return;
     this.#arguments = args;
-    this.#status = this.#response.statusCode;
-    if (this.#freezes) this.#freezeHead(args[0]);
+    const status = this.#response.statusCode;
+    this.#status = status;
+    if (status >= 200 && status < 300 && this.#settle?.(status) === true) {
+      this.release();
+      this.#released = true;
+    } else if (this.#freezes) {
+      this.#freezeHead(args[0]);
+    }
     this.#resolve?.(this.#status);
   }
 

@@ -28,8 +28,14 @@ export interface Ended {
   readonly thrown?: { readonly error: unknown };
 }
 
-/** Runs the handler, and answers with the status of its answer. */
-export type Run = (delivery: Delivery, claim: Claim | undefined) => Awaitable<number>;
+/**
+ * Runs the handler, and answers with the status of its answer. Where `settle` is given, an adapter may tell it a status in
+ * the 200s at once: if that says `true`, the claim is completed, and the answer may leave.
+ */
+export type Run = (delivery: Delivery, claim: Claim | undefined, settle: Settle | undefined) => Awaitable<number>;
+
+/** Completes a claim without waiting for anything, if that can be done. */
+export type Settle = (status: number) => boolean;
 
 /**
  * Takes one request through the kernel: reads and verifies it, claims the delivery, runs the handler, settles the claim,
@@ -43,7 +49,7 @@ export async function drive(receiver: Receiver, incoming: Incoming, run: Run): P
     const read = incoming.read(verifier.maxBody);
     const request = verifier.read(isPromise(read) ? await read : read, incoming.headers, incoming);
     const next = reception.begin(kernel, request, scope);
-    return next >= Next.ANSWER ? reception.ended(next) : await reception.follow(next, run);
+    return next >= Next.ANSWER ? reception.ended() : await reception.follow(next, run);
   } catch (error) {
     if (!(error instanceof VerificationError)) throw error;
     return reception.refused(error);
@@ -64,6 +70,8 @@ class Reception {
   #beside: MemoryStore | undefined;
   #delivery: Delivery | undefined;
   #number = -1;
+  #early: number | undefined;
+  #ending: Ending | undefined;
   #key: Uint8Array | undefined;
   #bodyHash: Uint8Array | undefined;
   #leaseMs = 0;
@@ -84,9 +92,9 @@ class Reception {
     if (store instanceof MemoryStore && store.isBeside(core())) this.#beside = store;
     const next = kernel.begin(request, scope, this.#token, this.#receiver.clock(), this.#beside);
     const proof = note.proof();
-    if (proof >= 0) this.#delivery = Delivery.proven(kernel.verifier.judged(request, proof));
+    if (proof >= 0) this.#delivery = Delivery.proven(kernel.verifier.judge, request, proof);
     if (next < Next.ANSWER) this.#number = note.reception();
-    return next;
+    return this.#noted(next);
   }
 
   async follow(first: number, run: Run): Promise<Ended> {
@@ -106,15 +114,14 @@ class Reception {
           next = this.#settled(await this.#asked((store) => store.release(this.#key!, this.#token)));
           break;
         default:
-          return this.ended(next);
+          return this.ended();
       }
     }
   }
 
   /** How the request ended, told to whoever listens. */
-  ended(next: number): Ended {
-    if (next === Next.ACCEPTED && !heard(this.#receiver)) return OWN;
-    return this.#told(this.#kernel.ending());
+  ended(): Ended {
+    return this.#ending === undefined ? OWN : this.#told(this.#ending);
   }
 
   /** The same, of a request that no reception speaks for: it could not be judged, or its engine has trapped. */
@@ -132,8 +139,13 @@ class Reception {
   }
 
   #step(event: number, number = 0): number {
-    const next = this.#kernel.step(this.#number, event, number, this.#beside);
+    return this.#noted(this.#kernel.step(this.#number, event, number, this.#beside));
+  }
+
+  // What belongs to a command is read at once: the next request's call writes in the same place.
+  #noted(next: number): number {
     this.#delayMs = note.delayMs();
+    if (next === Next.ANSWER || (next === Next.ACCEPTED && heard(this.#receiver))) this.#ending = this.#kernel.ending();
     return next;
   }
 
@@ -150,7 +162,7 @@ class Reception {
       case "claimed":
         return this.#step(Event.CLAIMED, answer.fence);
       case "done":
-        return this.#kernel.done(this.#number, answer.bodyHash ?? this.#bodyHash!);
+        return this.#noted(this.#kernel.done(this.#number, answer.bodyHash ?? this.#bodyHash!));
       case "in_flight":
         return this.#step(Event.IN_FLIGHT, answer.remainingMs);
       default:
@@ -190,14 +202,26 @@ class Reception {
     const forMs = note.renewForMs();
     let status: number;
     try {
-      const running = run(this.#delivery!, this.#claim);
+      const running = run(this.#delivery!, this.#claim, this.#beside === undefined ? undefined : this.#settle);
       status = isPromise(running) ? await this.#renewed(running, everyMs, forMs) : running;
     } catch (error) {
+      // What a handler throws after its answer has left changes nothing any more.
+      if (this.#early !== undefined) return this.#early;
       this.#thrown = { error };
       return this.#step(error instanceof LeaseLost && this.#claim !== undefined ? Event.LEASE_LOST : Event.RAISED);
     }
-    return this.#step(Event.HANDLED, status);
+    return this.#early ?? this.#step(Event.HANDLED, status);
   }
+
+  // The store beside the engine answers at once, so nothing has to be held back for it.
+  readonly #settle: Settle = (status) => {
+    try {
+      this.#early ??= this.#step(Event.HANDLED, status);
+    } catch {
+      return false; // an engine that fails is heard of when the handler has ended
+    }
+    return this.#early === Next.ACCEPTED;
+  };
 
   #held(): Claim {
     this.#key ??= note.key();

@@ -64,6 +64,6 @@ export class VerificationStream<T = unknown> {
       body.set(chunk, at);
       at += chunk.byteLength;
     }
-    return Delivery.proven(this.#verifier.judged({ body, head: this.#head }, proof));
+    return Delivery.proven(this.#verifier.judge, { body, head: this.#head }, proof);
   }
 }

@@ -1,5 +1,5 @@
 import { type BodyInput, bodyBytes } from "./body.js";
-import { Delivery, type Judged } from "./delivery.js";
+import { Delivery, type Judge } from "./delivery.js";
 import { core, type Handle, joinedSecrets, type Reading } from "./engine.js";
 import { type HeadersInput, head } from "./headers.js";
 import { optionsJson } from "./options.js";
@@ -69,6 +69,8 @@ interface About {
 export class Verifier {
   readonly #handle: Handle;
   readonly #about: About;
+  /** @internal */
+  readonly judge: Judge;
 
   /**
    * @throws ConfigurationError for a wrong scheme, secret or option: at start, never for a request.
@@ -81,6 +83,7 @@ export class Verifier {
     this.#handle = engine.hold("verifier", (functions) => functions.verifier(source, bytes, parts, json));
     const number = engine.number(this.#handle);
     this.#about = JSON.parse(engine.call((functions) => functions.about(number))) as About;
+    this.judge = { handle: this.#handle, provider: this.#about.scheme, coverage: this.#about.coverage };
   }
 
   /** The scheme's id. */
@@ -109,7 +112,7 @@ export class Verifier {
     const request = this.read(body, headers, options);
     const proof = engine.verify(this.#handle, request, second(options?.now));
     if (proof < 0) throw engine.refusal(proof);
-    return Delivery.proven(this.judged(request, proof));
+    return Delivery.proven(this.judge, request, proof);
   }
 
   /**
@@ -151,11 +154,6 @@ export class Verifier {
   ): Reading {
     const bytes = bodyBytes(body);
     return { body: bytes, head: head(options?.method, options?.url, headers, this.#about.header_names) };
-  }
-
-  /** @internal */
-  judged(request: Reading, proof: number): Judged {
-    return { verifier: this.#handle, provider: this.#about.scheme, coverage: this.#about.coverage, request, proof };
   }
 
   /** @internal */

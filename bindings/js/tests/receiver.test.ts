@@ -63,6 +63,28 @@ describe("a delivery", () => {
     expect([runs, kinds()]).toEqual([2, ["accepted", "duplicate", "accepted"]]);
   });
 
+  test("among many at once gets the outcome that is its own", async () => {
+    let open!: () => void;
+    const gate = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    const send = served({}, async () => {
+      await gate;
+    });
+    const sent = Array.from({ length: 50 }, (_, i) => {
+      const one = delivery();
+      return i % 2 === 0 ? send(one) : send({ ...one, body: `${one.body} ` });
+    });
+    setTimeout(open, 20);
+    expect((await Promise.all(sent)).map(({ status }) => status)).toEqual(
+      sent.map((_, i) => (i % 2 === 0 ? 200 : 401)),
+    );
+    const accepted = outcomes.filter(({ kind }) => kind === "accepted");
+    expect([new Set(accepted.map(({ keyPrefix }) => keyPrefix)).size, accepted.length, outcomes.length]).toEqual([
+      25, 25, 50,
+    ]);
+  });
+
   test("runs again after the handler threw", async () => {
     let runs = 0;
     const send = served({}, () => {
