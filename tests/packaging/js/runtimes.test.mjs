@@ -1,7 +1,8 @@
 // What users install, in every runtime and through every bundler that can be had from the registry.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { readFileSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -42,6 +43,45 @@ test("Node with a binary that does not load: WebAssembly, and the reason", async
   rmSync(join(engine, main));
   const stderr = await prints(root, "wasm", process.execPath, "script.mjs");
   assert.equal(stderr.match(/HookproofWarning/g)?.length, 1, stderr);
+});
+
+test("platform packages: npm installs the one whose system, processor and C library are the machine's", () => {
+  const installed = (name) => JSON.parse(readFileSync(join(native, "node_modules", name, "package.json"), "utf8"));
+  const { version, optionalDependencies } = installed("hookproof");
+  const PLATFORMS = ["linux-x64-gnu", "linux-x64-musl", "linux-arm64-gnu", "linux-arm64-musl"].concat([
+    "darwin-x64",
+    "darwin-arm64",
+    "win32-x64-msvc",
+    "win32-arm64-msvc",
+  ]);
+  assert.deepEqual(
+    optionalDependencies,
+    Object.fromEntries(PLATFORMS.map((name) => [`@hookproof/engine-${name}`, version])),
+  );
+  // What the loader asks for on each of them is one of these.
+  const load = join(native, "node_modules/hookproof/native/load.cjs");
+  const ask = (platform, arch, glibc) => `
+    Object.defineProperties(process, { platform: { value: "${platform}" }, arch: { value: "${arch}" } });
+    process.report.getReport = () => ({ header: { glibcVersionRuntime: ${glibc} } });
+    console.log(require("${load}").triple());`;
+  const machines = [
+    ["linux", "x64", '"2.36"'],
+    ["linux", "x64", undefined],
+    ["linux", "arm64", '"2.36"'],
+    ["linux", "arm64", undefined],
+    ["darwin", "x64"],
+    ["darwin", "arm64"],
+    ["win32", "x64"],
+    ["win32", "arm64"],
+  ];
+  const asked = machines.map((machine) =>
+    execFileSync(process.execPath, ["-e", ask(...machine)], { encoding: "utf8" }).trim(),
+  );
+  assert.deepEqual(asked, PLATFORMS);
+  const { triple } = createRequire(import.meta.url)(load);
+  const { os, cpu, libc, main, files } = installed(`@hookproof/engine-${triple()}`);
+  assert.deepEqual([os, cpu, files], [[process.platform], [process.arch], [main]]);
+  assert.deepEqual(libc, { gnu: ["glibc"], musl: ["musl"] }[triple().split("-")[2]]);
 });
 
 test("Node worker threads: each has an engine of its own", async () => {
