@@ -200,7 +200,7 @@ fn answered(store: &MemoryStore, command: &Command, now_ms: u64) -> Option<Event
 /// Tells a reception what came of its last command, and says what is next. After an answer the reception is gone.
 ///
 /// `event` is 0 claimed (with the fence), 1 in flight (with the remaining milliseconds), 2 the store failed, 3 handled
-/// (with the status), 4 raised, 5 the lease is lost, 6 held, 7 lost.
+/// (with the status), 4 raised, 5 the lease is lost, 6 held, 7 lost, 8 joined (with the status).
 pub fn step(reception: u32, event: u8, number: f64, beside: Beside, note: Note<'_>) -> Result<f64, Error> {
     let event = match event {
         0 => Event::Claimed(ClaimAnswer::Claimed { fence: whole(number) }),
@@ -211,6 +211,7 @@ pub fn step(reception: u32, event: u8, number: f64, beside: Beside, note: Note<'
         5 => Event::LeaseLost,
         6 => Event::Settled { held: true },
         7 => Event::Settled { held: false },
+        8 => Event::Joined { status: u16::try_from(whole(number)).unwrap_or(500) },
         _ => return Err(Error::new(ErrorKind::InternalError, "the adapter reported an unknown event".to_owned())),
     };
     next(reception, event, beside, note)

@@ -43,7 +43,8 @@ export class Claim {
 
   /**
    * Completes the claim inside the user's own transaction: its effects and the claim are committed together, or neither.
-   * Let what it throws abort the transaction; a transaction that is not committed after it must throw out of the handler.
+   * Commit it before the handler ends, and let what this throws abort it: the store is asked for the mark before a 2xx
+   * leaves, and a transaction that was rolled back makes it a 500.
    * @throws LeaseLost if another worker took the delivery over.
    */
   async completeIn(transaction: unknown): Promise<void> {

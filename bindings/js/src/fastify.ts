@@ -4,7 +4,7 @@ import type { Claim } from "./claim.js";
 import type { DeliveryOf } from "./events.js";
 import { handlerOf } from "./handler.js";
 import { ClientGone, readNodeBody } from "./incoming.js";
-import { drive, type Incoming } from "./receive.js";
+import { type Answer, drive, type Incoming } from "./receive.js";
 import type { Receiver } from "./receiver.js";
 
 /** What runs for a fresh delivery. Its answer is what it returns, as in any Fastify handler; 200 if it returns nothing. */
@@ -39,8 +39,8 @@ export function receive<
     instance.addHook("onSend", async (_request, reply, payload) => {
       const sending = receptions.get(reply);
       sending?.begin(reply.statusCode);
-      await sending?.settled;
-      return payload;
+      const answer = await sending?.settled;
+      return answer === undefined || answer.status === null ? payload : toReply(answer, answer.status, reply);
     });
     instance.route({
       method: [...receiver.methods],
@@ -53,7 +53,8 @@ export function receive<
 /** An answer that a handler sends by itself. */
 interface Sending {
   begin(status: number): void;
-  settled: Promise<unknown>;
+  /** The kernel's answer; nothing where the handler's failure is the framework's. */
+  settled: Promise<Answer | undefined>;
 }
 
 async function serve<Req extends FastifyRequest, Rep extends FastifyReply>(
@@ -65,8 +66,8 @@ async function serve<Req extends FastifyRequest, Rep extends FastifyReply>(
 ): Promise<unknown> {
   let own: unknown;
   let sent = false;
-  let settle!: (nothing?: undefined) => void;
-  const settled = new Promise((resolve) => (settle = resolve));
+  let settle!: (answer?: Answer) => void;
+  const settled = new Promise<Answer | undefined>((resolve) => (settle = resolve));
   try {
     const { answer, thrown } = await drive(receiver, toRequest(request), (delivery, claim) => {
       return new Promise((resolve, reject) => {
@@ -83,19 +84,24 @@ async function serve<Req extends FastifyRequest, Rep extends FastifyReply>(
       });
     });
     receptions.delete(reply);
+    settle(answer);
     if (sent) return reply;
     if (thrown !== undefined) throw thrown.error;
     if (answer.status === null) return own ?? "";
-    reply.code(answer.status);
-    for (const [name, value] of answer.headers) reply.header(name, value);
-    // Of text Fastify would change the content type.
-    return Buffer.from(answer.body);
+    return toReply(answer, answer.status, reply);
   } catch (error) {
     if (error instanceof ClientGone) return reply.hijack();
     throw error;
   } finally {
     settle();
   }
+}
+
+function toReply(answer: Answer, status: number, reply: FastifyReply): Buffer {
+  reply.code(status);
+  for (const [name, value] of answer.headers) reply.header(name, value);
+  // Of text Fastify would change the content type.
+  return Buffer.from(answer.body);
 }
 
 function toRequest(request: FastifyRequest): Incoming {

@@ -40,6 +40,7 @@ export const Event = {
   LEASE_LOST: 5,
   HELD: 6,
   LOST: 7,
+  JOINED: 8,
 } as const;
 
 // What a command carries: the engine writes it here, in one call with its answer, and it is read before the next call.

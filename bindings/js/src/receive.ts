@@ -174,7 +174,6 @@ class Reception {
   }
 
   async #completed(): Promise<boolean | undefined> {
-    if (this.#claim?.completed === true) return true;
     const delayMs = this.#delayMs;
     if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
     return this.#asked((store) => store.complete(this.#key!, this.#token, this.#retentionMs));
@@ -210,7 +209,7 @@ class Reception {
       this.#thrown = { error };
       return this.#step(error instanceof LeaseLost && this.#claim !== undefined ? Event.LEASE_LOST : Event.RAISED);
     }
-    return this.#early ?? this.#step(Event.HANDLED, status);
+    return this.#early ?? this.#step(this.#claim?.completed === true ? Event.JOINED : Event.HANDLED, status);
   }
 
   // The store beside the engine answers at once, so nothing has to be held back for it.

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import Router from "@koa/router";
 import fastify, { type FastifyInstance } from "fastify";
 import { Hono } from "hono";
-import { type Delivery, MemoryStore, type Outcome, Receiver } from "hookproof";
+import { type Claim, type Delivery, MemoryStore, type Outcome, Receiver, type Store } from "hookproof";
 import * as lambda from "hookproof/aws-lambda";
 import { receive as fastified } from "hookproof/fastify";
 import { receive as fetched } from "hookproof/fetch";
@@ -30,7 +30,7 @@ function receiver(options: object = {}): Receiver {
 }
 
 type Sent = { body: string | Uint8Array; headers: Record<string, string> };
-type Run = (delivery: Delivery) => unknown;
+type Run = (delivery: Delivery, claim: Claim) => unknown;
 type Serve = (receiver: Receiver, run: Run) => Promise<(sent: Sent) => Promise<Answer>>;
 
 const over = (url: string) => (sent: Sent) => send(url, sent);
@@ -42,8 +42,8 @@ const listeningAt = (app: FastifyInstance) => `http://127.0.0.1:${(app.addresses
 const frameworks: Record<string, Serve> = {
   node: (receiver, run) =>
     served(
-      bare(receiver, async (delivery, _request, response) => {
-        await run(delivery);
+      bare(receiver, async (delivery, _request, response, claim) => {
+        await run(delivery, claim!);
         response.statusCode = 201;
         response.end("mine");
       }),
@@ -53,8 +53,8 @@ const frameworks: Record<string, Serve> = {
     const router = new Router();
     router.post(
       "/",
-      koaed(receiver, async (delivery, context) => {
-        await run(delivery);
+      koaed(receiver, async (delivery, context, claim) => {
+        await run(delivery, claim!);
         context.status = 201;
         context.body = "mine";
       }),
@@ -66,7 +66,7 @@ const frameworks: Record<string, Serve> = {
     const app = new Koa({ env: "test" });
     app.silent = true;
     app.use(koaed(receiver)).use(async (context) => {
-      await run(context.state.delivery as Delivery);
+      await run(context.state.delivery as Delivery, context.state.claim as Claim);
       context.status = 201;
       context.body = "mine";
     });
@@ -75,8 +75,8 @@ const frameworks: Record<string, Serve> = {
   fastify: async (receiver, run) => {
     const app = fastify();
     app.register(
-      fastified(receiver, async (delivery, _request, reply) => {
-        await run(delivery);
+      fastified(receiver, async (delivery, _request, reply, claim) => {
+        await run(delivery, claim!);
         reply.code(201);
         return "mine";
       }),
@@ -95,8 +95,8 @@ const frameworks: Record<string, Serve> = {
   "fastify with reply.send": async (receiver, run) => {
     const app = fastify();
     app.register(
-      fastified(receiver, async (delivery, _request, reply: never) => {
-        await run(delivery);
+      fastified(receiver, async (delivery, _request, reply: never, claim) => {
+        await run(delivery, claim!);
         (reply as { code(status: number): { send(body: string): void } }).code(201).send("mine");
       }),
       { prefix: "/hook" },
@@ -109,16 +109,16 @@ const frameworks: Record<string, Serve> = {
     const app = new Hono<{ Variables: { delivery: Delivery } }>();
     app.post(
       "/hook",
-      honoed(receiver, async (_delivery, context) => {
-        await run((context as never as { get(name: "delivery"): Delivery }).get("delivery"));
+      honoed(receiver, async (_delivery, context, claim) => {
+        await run((context as never as { get(name: "delivery"): Delivery }).get("delivery"), claim!);
         return new Response("mine", { status: 201 });
       }),
     );
     return async (sent) => fromResponse(await app.request("/hook", { method: "POST", ...(sent as RequestInit) }));
   },
   fetch: async (receiver, run) => {
-    const handle = fetched(receiver, async (delivery) => {
-      await run(delivery);
+    const handle = fetched(receiver, async (delivery, _request, _env, _ctx, claim) => {
+      await run(delivery, claim!);
       return new Response("mine", { status: 201 });
     });
     return async (sent) =>
@@ -151,8 +151,8 @@ function inLambda(
   run: Run,
   event: (sent: Sent) => lambda.ProxyEvent,
 ): (sent: Sent) => Promise<Answer> {
-  const handle = lambda.receive(receiver, async (delivery) => {
-    await run(delivery);
+  const handle = lambda.receive(receiver, async (delivery, _event, _context, claim) => {
+    await run(delivery, claim!);
     return { statusCode: 201, body: "mine" };
   });
   return async (sent) => {
@@ -184,6 +184,28 @@ describe.each(Object.entries(frameworks))("%s", (name, serve) => {
     const one = delivery();
     expect([(await answer(one)).status, (await answer(one)).status]).toEqual([500, 201]);
     expect([runs, kinds()]).toEqual([2, ["failed", "accepted"]]);
+  });
+
+  test("answers 500 if the transaction that completed it was rolled back", async () => {
+    const memory = new MemoryStore();
+    const store: Store = {
+      scope: "",
+      claim: (...given) => memory.claim(...given),
+      complete: (...given) => memory.complete(...given),
+      release: (...given) => memory.release(...given),
+      extend: (...given) => memory.extend(...given),
+      forget: (...given) => memory.forget(...given),
+      completeIn: () => true,
+    };
+    let runs = 0;
+    const answer = await serve(receiver({ store }), async (_delivery, claim) => {
+      if (runs++ === 0) await claim.completeIn(undefined);
+    });
+    const one = delivery();
+    const [first, retry] = [await answer(one), await answer(one)];
+    expect([first.status, first.body]).toEqual([500, '{"title":"Internal Server Error","status":500}']);
+    expect([retry.status, retry.body]).toEqual([201, "mine"]);
+    expect(kinds()).toEqual(["failed", "accepted"]);
   });
 
   test("refuses what does not verify, and what is too large", async () => {

@@ -280,15 +280,34 @@ describe("a store", () => {
 
   test("in the user's transaction completes there, or aborts it", async () => {
     const joined: unknown[] = [];
-    const inside = (held: boolean) =>
-      Object.assign(new Scripted({}), { completeIn: (transaction: unknown) => joined.push(transaction) > 0 && held });
+    // Asked once more after the handler, the store says whether the transaction was committed.
+    const inside = (held: boolean, found?: () => ClaimAnswer) => {
+      const answers = [() => undefined, found];
+      return Object.assign(new Scripted({ claim: () => answers.shift()?.() }), {
+        completeIn: (transaction: unknown) => joined.push(transaction) > 0 && held,
+      });
+    };
     const handler = async (_: unknown, __: unknown, ___: unknown, ____: unknown, claim?: Claim) => {
       expect(claim!.fence).toBe(7);
       await claim!.completeIn("tx");
     };
-    const store = inside(true);
-    expect((await served({ store }, handler)()).status).toBe(200);
-    expect([joined, store.calls, kinds()]).toEqual([["tx"], ["claim"], ["accepted"]]);
+    const committed = inside(true, () => ({ kind: "done", bodyHash: new Uint8Array(32) }));
+    expect((await served({ store: committed }, handler)()).status).toBe(200);
+    expect([joined, committed.calls, kinds()]).toEqual([["tx"], ["claim", "claim"], ["accepted"]]);
+
+    const rolledBack = inside(true);
+    expect((await served({ store: rolledBack }, handler)()).status).toBe(500);
+    expect([rolledBack.calls, kinds()]).toEqual([["claim", "claim", "release"], ["failed"]]);
+
+    const open = inside(true, () => ({ kind: "in_flight", remainingMs: 1000 }));
+    expect((await served({ store: open }, handler)()).status).toBe(409);
+    expect([open.calls, kinds()]).toEqual([["claim", "claim"], ["lost_lease"]]);
+
+    const away = inside(true, () => {
+      throw new Error("away");
+    });
+    expect((await served({ store: away }, handler)()).status).toBe(503);
+    expect([away.calls, kinds()]).toEqual([["claim", "claim"], ["refused store_unavailable"]]);
 
     const lost = inside(false);
     const answer = await served({ store: lost }, handler)();

@@ -65,8 +65,9 @@ class Claim(_Held):
     def complete_in(self, transaction: Any) -> None:
         """Completes the claim inside your own transaction: the effect and the mark commit together, or neither does.
 
-        Commit it before the handler returns. Raises `LeaseLost` if another worker has taken the delivery over: let it
-        leave the handler, so that the transaction is rolled back and the sender tries again.
+        Commit it before the handler returns; the store is asked for the mark before a 2xx leaves, and a transaction that
+        was rolled back makes it a 500. Raises `LeaseLost` if another worker has taken the delivery over: let it leave the
+        handler, so that the transaction is rolled back and the sender tries again.
         """
         try:
             self._joining()(transaction, self._key, self._token, self._retention_ms)

@@ -97,7 +97,8 @@ class Receiver:
     def __init__(self, scheme: SchemeSource, secret: Secrets | Resolver, **options: Unpack[ReceiverOptions]) -> None:
         given: dict[str, Any] = dict(options)
         self.store: Any = _store(given.pop("store", _MISSING))
-        self.store_warning = self.store.warning if isinstance(self.store, MemoryStore) else None
+        self.store_warning = self._memory_warning if isinstance(self.store, MemoryStore) else None
+        self._alone = True
         self.clock: Callable[[], float] = _function(given, "clock") or time
         self.on_outcome: Callable[[Outcome], Any] | None = _function(given, "on_outcome")
         self.enqueue: Callable[[Delivery], Any] | None = _function(given, "enqueue")
@@ -117,6 +118,19 @@ class Receiver:
 
     def __repr__(self) -> str:
         return f"<Receiver {self.scheme.id}>"
+
+    def _memory_warning(self, headers: Any) -> str | None:
+        """What the user should be told of a memory store after a request with these headers; each thing once."""
+        # A WSGI environ says whether the server has several processes. The engine itself sees only those that were forked
+        # after the store was used.
+        if self._alone and type(headers) is dict and headers.get("wsgi.multiprocess"):
+            self._alone = False
+            return (
+                "the server runs several processes, and each has a memory store of its own, so a delivery may run once in "
+                "each; use a shared store"
+            )
+        warning: str | None = self.store.warning()
+        return warning
 
     @property
     def verifier(self) -> Verifier:

@@ -110,7 +110,7 @@ def _way(
             if command[0] == "claim":
                 _, key, body_hash, lease_ms, retention_ms = command
                 event, value = yield "store", store.claim, (key, token, body_hash, lease_ms)
-                if receiver.store_warning is not None and (warning := receiver.store_warning()) is not None:
+                if receiver.store_warning is not None and (warning := receiver.store_warning(incoming.headers)):
                     logger().warning("%s: %s", receiver.scheme.id, warning)
             elif command[0] == "run":
                 _, fence, every_ms, for_ms = command
@@ -124,15 +124,12 @@ def _way(
                 if isinstance(response, Raised):
                     event = "lease_lost" if claim and isinstance(response.error, LeaseLost) else "raised"
                 else:
-                    event = "handled"
+                    event = "joined" if claim and claim.completed else "handled"
                     response, value = response
             elif command[0] == "complete":
                 if command[1]:
                     yield "sleep", sleep, (command[1] / 1000,)
-                held = claim.completed
-                if not held:
-                    held = yield "store", store.complete, (key, token, retention_ms)
-                event = "held" if held else "lost"
+                event = "held" if (yield "store", store.complete, (key, token, retention_ms)) else "lost"
             else:
                 event = "held" if (yield "store", store.release, (key, token)) else "lost"
             command = reception.step(event, value)

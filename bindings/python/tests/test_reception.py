@@ -153,25 +153,69 @@ def test_a_lease_that_was_lost_inside_a_transaction() -> None:
 
 
 class InTransaction(Recorder):
-    """A store that lives in the user's database."""
+    """A store that lives in the user's database: what a transaction completes is there once it is committed."""
 
     def complete_in(self, transaction: list[Any], key: bytes, token: bytes, retention_ms: int) -> None:
         if not self.inner.extend(key, token, 1000):
             raise LeaseLost
-        transaction.append(key)
+        transaction.append(lambda: self.inner.complete(key, token, retention_ms))
 
 
-def test_complete_in_leaves_nothing_to_complete() -> None:
+def test_complete_in_is_confirmed_by_the_store() -> None:
     store = InTransaction()
-    transaction: list[Any] = []
 
     def handler(delivery: Delivery, claim: Any) -> Any:
+        transaction: list[Any] = []
         claim.complete_in(transaction)
+        transaction[0]()
         return "ok", 200
 
     assert play(Receiver(PROVIDER, SECRET, store=store), handler) == "ok"
-    assert len(transaction) == 1
-    assert store.steps == ["claim"]
+    assert store.steps == ["claim", "claim"]
+
+
+def test_a_2xx_after_a_transaction_that_was_rolled_back_is_a_500(caplog: pytest.LogCaptureFixture) -> None:
+    store = InTransaction()
+
+    def handler(delivery: Delivery, claim: Any) -> Any:
+        claim.complete_in([])
+        return "ok", 200
+
+    said = play(Receiver(PROVIDER, SECRET, store=store), handler)
+    assert isinstance(said, Answer)
+    assert said.status == 500
+    assert store.steps == ["claim", "claim", "release"]
+    assert "the transaction with `complete_in` was not committed" in caplog.text
+    assert play(Receiver(PROVIDER, SECRET, store=store)) == "ok", "the sender's next try runs"
+
+
+def test_complete_in_that_the_store_cannot_confirm_is_no_2xx() -> None:
+    store = InTransaction()
+
+    def handler(delivery: Delivery, claim: Any) -> Any:
+        transaction: list[Any] = []
+        claim.complete_in(transaction)
+        transaction[0]()
+        store.fails["claim"] = [ConnectionError()]
+        return "ok", 200
+
+    said = play(Receiver(PROVIDER, SECRET, store=store), handler)
+    assert isinstance(said, Answer)
+    assert (said.status, dict(said.headers).get("retry-after")) == (503, "5")
+
+
+def test_a_transaction_that_is_still_open_is_no_2xx() -> None:
+    store = InTransaction()
+
+    def handler(delivery: Delivery, claim: Any) -> Any:
+        claim.complete_in([])
+        store.fails["claim"] = [("in_flight", 1000)]
+        return "ok", 200
+
+    said = play(Receiver(PROVIDER, SECRET, store=store), handler)
+    assert isinstance(said, Answer)
+    assert said.status == 409
+    assert store.steps == ["claim", "claim"]
 
 
 def test_complete_in_a_transaction_that_fails_afterwards_releases() -> None:

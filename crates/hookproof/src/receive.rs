@@ -24,6 +24,9 @@ const COMPLETE_PAUSE_MS: u64 = 300;
 /// The longest a sender is asked to wait for a claim in flight, in seconds.
 const LONGEST_WAIT: u64 = 5;
 
+/// What is said of a handler that took a delivery although its effect is gone.
+const UNCOMMITTED: &str = "the handler answered 2xx, but the transaction with `complete_in` was not committed";
+
 /// A verifier with rules for claims, and nothing that does I/O.
 ///
 /// ```
@@ -59,7 +62,7 @@ pub enum Command {
     /// Call the store's claim and answer with [`Event::Claimed`] or [`Event::StoreFailed`].
     Claim(Claiming),
     /// Run the handler. While it runs, extend the claim every `renew_every_ms` (0: there is no claim), for at most
-    /// `renew_for_ms`. Answer with [`Event::Handled`], [`Event::Raised`] or [`Event::LeaseLost`].
+    /// `renew_for_ms`. Answer with [`Event::Handled`], [`Event::Joined`], [`Event::Raised`] or [`Event::LeaseLost`].
     Run {
         /// The claim's fence; 0 without a claim.
         fence: u64,
@@ -111,6 +114,12 @@ pub enum Event {
         /// With this status; 200 if it answered nothing.
         status: u16,
     },
+    /// The handler answered, and completed the claim inside a transaction of its own. Only the store knows whether that
+    /// was committed, so it is asked by one more claim with the same token.
+    Joined {
+        /// With this status; 200 if it answered nothing.
+        status: u16,
+    },
     /// The handler raised, or its answer broke off.
     Raised,
     /// The handler met its lost lease inside a transaction of its own, which has been rolled back.
@@ -126,7 +135,7 @@ impl Event {
     /// The event that a host reports by a word and a value, as engines do; `None` if there is no such event.
     ///
     /// `claimed` (with the fence), `done` (with the body's hash), `in_flight` (with the remaining milliseconds),
-    /// `handled` (with the status), `held`, `lost`, `raised`, `lease_lost`, `store_failed`.
+    /// `handled` and `joined` (with the status), `held`, `lost`, `raised`, `lease_lost`, `store_failed`.
     #[doc(hidden)]
     pub fn named(word: &str, number: Option<u64>, body_hash: Option<[u8; 32]>) -> Option<Self> {
         Some(match word {
@@ -134,6 +143,7 @@ impl Event {
             "done" => Self::Claimed(ClaimAnswer::Done { body_hash: body_hash? }),
             "in_flight" => Self::Claimed(ClaimAnswer::InFlight { remaining_ms: number? }),
             "handled" => Self::Handled { status: u16::try_from(number?).ok()? },
+            "joined" => Self::Joined { status: u16::try_from(number?).ok()? },
             "held" => Self::Settled { held: true },
             "lost" => Self::Settled { held: false },
             "raised" => Self::Raised,
@@ -302,6 +312,8 @@ enum State {
     /// A claim whose answer is unknown is being released.
     Unclaiming,
     Running,
+    /// What the handler completed is being looked for.
+    Confirming,
     Completing {
         tries: u32,
     },
@@ -332,26 +344,37 @@ impl Reception {
                 }
                 None => self.broken(),
             },
-            (State::Unclaiming, Event::Settled { .. } | Event::StoreFailed) => {
-                let error =
-                    Error::fixed(ErrorKind::StoreUnavailable, "the store did not answer: the sender will try again");
-                self.refused(&error, Some(LONGEST_WAIT))
-            }
+            (State::Unclaiming, Event::Settled { .. } | Event::StoreFailed) => self.unavailable(),
             (State::Running, Event::Handled { status }) => {
                 self.outcome.status = status;
                 if (200..300).contains(&status) { self.complete(1) } else { self.release(false) }
             }
+            (State::Running, Event::Joined { status }) => {
+                self.outcome.status = status;
+                match self.claim {
+                    Some(claim) if (200..300).contains(&status) => {
+                        self.state = State::Confirming;
+                        Command::Claim(claim)
+                    }
+                    _ => self.release(false),
+                }
+            }
+            (State::Confirming, Event::Claimed(ClaimAnswer::Done { .. })) => self.answer(OutcomeKind::Accepted),
+            // It was rolled back, and the effect with it: after a 2xx the event would be lost.
+            (State::Confirming, Event::Claimed(ClaimAnswer::Claimed { .. })) => {
+                self.outcome.status = 500;
+                self.outcome.message = Some(UNCOMMITTED.into());
+                self.release(true)
+            }
+            // Another worker's, or the transaction is still open: the sender's next try finds out.
+            (State::Confirming, Event::Claimed(ClaimAnswer::InFlight { .. })) => self.lease_lost(),
+            (State::Confirming, Event::StoreFailed) => self.unavailable(),
             (State::Running, Event::Raised) => {
                 self.outcome.status = 500;
                 self.release(true)
             }
             // There is nothing to release: the claim is another worker's, which the sender's next try will find.
-            (State::Running, Event::LeaseLost) => {
-                self.state = State::Over;
-                self.outcome.kind = OutcomeKind::LostLease;
-                self.outcome.status = 409;
-                Command::Answer(Answer::in_flight(self.outcome.clone(), LONGEST_WAIT))
-            }
+            (State::Running, Event::LeaseLost) => self.lease_lost(),
             (State::Completing { .. }, Event::Settled { held }) => {
                 self.answer(if held { OutcomeKind::Accepted } else { OutcomeKind::LostLease })
             }
@@ -426,6 +449,13 @@ impl Reception {
         }
     }
 
+    fn lease_lost(&mut self) -> Command {
+        self.state = State::Over;
+        self.outcome.kind = OutcomeKind::LostLease;
+        self.outcome.status = 409;
+        Command::Answer(Answer::in_flight(self.outcome.clone(), LONGEST_WAIT))
+    }
+
     fn failed(&mut self, raised: bool, kind: OutcomeKind) -> Command {
         if raised {
             self.state = State::Over;
@@ -440,6 +470,11 @@ impl Reception {
         self.state = State::Over;
         self.outcome.kind = kind;
         Command::Answer(Answer::handlers_own(self.outcome.clone()))
+    }
+
+    fn unavailable(&mut self) -> Command {
+        let error = Error::fixed(ErrorKind::StoreUnavailable, "the store did not answer: the sender will try again");
+        self.refused(&error, Some(LONGEST_WAIT))
     }
 
     fn refused(&mut self, error: &Error, retry_after: Option<u64>) -> Command {

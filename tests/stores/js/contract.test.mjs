@@ -2,6 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { after, before, describe, test } from "node:test";
 import { MemoryStore } from "hookproof";
 import { PostgresStore } from "hookproof/stores/postgres";
@@ -42,15 +43,8 @@ const stores = {
     cleanups.unshift(() => pool.end());
     return new PostgresStore(pool, { scope, prepare: false });
   },
+  "node:sqlite": async () => new SQLiteStore(new DatabaseSync(join(folder, "claims.db")), { scope }),
 };
-// node:sqlite is there from Node 22.13 on. Compiling better-sqlite3 takes longer than everything else here: where it is
-// installed, it is tested.
-const { DatabaseSync } = await import("node:sqlite").catch(() => ({}));
-if (DatabaseSync)
-  stores["node:sqlite"] = async () => new SQLiteStore(new DatabaseSync(join(folder, "node.db")), { scope });
-const { default: Database } = await import("better-sqlite3").catch(() => ({}));
-if (Database)
-  stores["better-sqlite3"] = async () => new SQLiteStore(new Database(join(folder, "better.db")), { scope });
 
 let urls;
 before(async () => {

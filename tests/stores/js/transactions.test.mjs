@@ -1,23 +1,25 @@
 // The effect and the mark commit together, or neither does; and what a store refuses.
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync as Database } from "node:sqlite";
 import { after, before, test } from "node:test";
-import { ConfigurationError, LeaseLost } from "hookproof";
+import { ConfigurationError, LeaseLost, Receiver } from "hookproof";
+import { receive } from "hookproof/fetch";
 import { D1Store } from "hookproof/stores/d1";
 import { DurableObjectStore } from "hookproof/stores/durable-object";
 import { KVStore } from "hookproof/stores/kv";
 import { PostgresStore } from "hookproof/stores/postgres";
 import { RedisStore } from "hookproof/stores/redis";
 import { SQLiteStore } from "hookproof/stores/sqlite";
+import { sign } from "hookproof/testing";
 import pg from "pg";
 import { createClient } from "redis";
 import { digest, token } from "./play.mjs";
 import { serve } from "./server.mjs";
 
-const { DatabaseSync } = await import("node:sqlite").catch(() => ({}));
-const Database = DatabaseSync ?? (await import("better-sqlite3")).default;
 const scope = "test";
 const [key, a, b, body] = [await digest("k"), await token("a"), await token("b"), await digest("body")];
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -95,6 +97,101 @@ test("SQLite commits both or neither", async () => {
     ["b"],
   );
   assert.throws(() => store.completeIn(own, key, b, 60_000), /open transaction/);
+});
+
+// One delivery three times, through a handler whose first transaction is rolled back and whose second is committed.
+async function rolledBack(store, effect) {
+  const secret = "whsec_dGVzdHMgdGVzdHMgdGVzdHMgdGVzdHM=";
+  const outcomes = [];
+  const receiver = new Receiver("standard-webhooks", secret, { store, onOutcome: ({ kind }) => outcomes.push(kind) });
+  const ends = ["ROLLBACK", "COMMIT"];
+  const answer = receive(receiver, (delivery, _request, _env, _ctx, claim) => effect(delivery.id, claim, ends.shift()));
+  const { headers } = sign("standard-webhooks", secret, "{}", { id: "msg_1" });
+  const statuses = [];
+  for (let n = 0; n < 3; n++)
+    statuses.push((await answer(new Request("https://test/", { method: "POST", body: "{}", headers }))).status);
+  return [statuses, outcomes];
+}
+
+test("a 2xx after a transaction that was rolled back is a 500, and the next try runs", async () => {
+  const expected = [
+    [500, 200, 200],
+    ["failed", "accepted", "duplicate"],
+  ];
+  const inPostgres = new PostgresStore(pool, { scope });
+  await inPostgres.create();
+  await pool.query("CREATE TABLE rolled_back (event text)");
+  const found = await rolledBack(inPostgres, async (id, claim, end) => {
+    const client = await pool.connect();
+    await client.query("BEGIN");
+    await client.query("INSERT INTO rolled_back VALUES ($1)", [id]);
+    await claim.completeIn(client);
+    await client.query(end);
+    client.release();
+  });
+  assert.deepEqual(found, expected);
+  assert.deepEqual((await pool.query("SELECT event FROM rolled_back")).rows, [{ event: "msg_1" }]);
+
+  const path = join(folder, "rolled-back.db");
+  const own = new Database(path);
+  own.exec("CREATE TABLE rolled_back (event TEXT)");
+  const inSqlite = new SQLiteStore(new Database(path), { scope });
+  const again = await rolledBack(inSqlite, async (id, claim, end) => {
+    own.exec("BEGIN IMMEDIATE");
+    own.prepare("INSERT INTO rolled_back VALUES (?)").run(id);
+    await claim.completeIn(own);
+    own.exec(end);
+  });
+  assert.deepEqual(again, expected);
+  assert.deepEqual(
+    own
+      .prepare("SELECT event FROM rolled_back")
+      .all()
+      .map(({ event }) => event),
+    ["msg_1"],
+  );
+});
+
+// A way to a server that can be cut without a word, as a network is.
+async function link(target) {
+  let forwards = true;
+  const proxy = createServer((near) => {
+    const far = connect(target, "127.0.0.1");
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ]) {
+      from.on("data", (data) => forwards && to.write(data));
+      from.on("close", () => to.destroy());
+      from.on("error", () => {});
+    }
+  });
+  await new Promise((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+  return { port: proxy.address().port, cut: () => (forwards = false), close: () => proxy.close() };
+}
+
+test("PostgreSQL behind a partition is 503, and no handler runs", async () => {
+  const url = new URL(postgres.url);
+  const way = await link(Number(url.port));
+  url.port = String(way.port);
+  const cut = new pg.Pool({ connectionString: url.href });
+  cut.on("error", () => {});
+  const secret = "whsec_dGVzdHMgdGVzdHMgdGVzdHMgdGVzdHM=";
+  const store = new PostgresStore(cut, { scope: "partition" });
+  await store.create();
+  let runs = 0;
+  const receiver = new Receiver("standard-webhooks", secret, { store, onOutcome: () => {} });
+  const answer = receive(receiver, () => void runs++);
+  const send = (id) => {
+    const { headers } = sign("standard-webhooks", secret, "{}", { id });
+    return answer(new Request("https://test/", { method: "POST", body: "{}", headers }));
+  };
+  assert.equal((await send("msg_1")).status, 200);
+  way.cut();
+  const { status, headers } = await send("msg_2");
+  assert.deepEqual([status, headers.has("retry-after"), runs], [503, true, 1]);
+  for (const client of cut._clients) client.connection.stream.destroy();
+  way.close();
 });
 
 test("an SQLite store whose connection is inside a transaction says so instead of losing the claim", () => {

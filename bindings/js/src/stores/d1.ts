@@ -36,19 +36,23 @@ export class D1Store implements Store {
 
   /** Makes the table, if it is not there. */
   async create(): Promise<void> {
-    await this.#database.batch(text("sqlite.create").split(";").map((statement) => this.#database.prepare(statement)));
+    await this.#database.batch(
+      text("sqlite.create")
+        .split(";")
+        .map((statement) => this.#database.prepare(statement)),
+    );
   }
 
   async claim(key: Uint8Array, token: Uint8Array, bodyHash: Uint8Array, leaseMs: number): Promise<ClaimAnswer> {
     const { results } = await this.#statement("claim", key, token, bodyHash, leaseMs, this.scope).all();
     const [row] = results as [Record<string, unknown>];
-    switch (Number(row["state"])) {
+    switch (Number(row.state)) {
       case 0:
-        return { kind: "claimed", fence: Number(row["fence"]) };
+        return { kind: "claimed", fence: Number(row.fence) };
       case 2:
-        return { kind: "done", bodyHash: new Uint8Array(row["body_hash"] as ArrayLike<number>) };
+        return { kind: "done", bodyHash: new Uint8Array(row.body_hash as ArrayLike<number>) };
       default:
-        return { kind: "in_flight", remainingMs: Number(row["remaining_ms"]) };
+        return { kind: "in_flight", remainingMs: Number(row.remaining_ms) };
     }
   }
 
@@ -77,10 +81,19 @@ export class D1Store implements Store {
    * Runs `effects` and completes, in one batch.
    * @throws LeaseLost if the claim is not held any more: none of the effects has happened.
    */
-  async completeIn(effects: readonly D1Statement[], key: Uint8Array, token: Uint8Array, retentionMs: number): Promise<boolean> {
-    if (!Array.isArray(effects)) throw new TypeError("`completeIn` takes the statements of the effect, as an array: D1 has no open transactions");
+  async completeIn(
+    effects: readonly D1Statement[],
+    key: Uint8Array,
+    token: Uint8Array,
+    retentionMs: number,
+  ): Promise<boolean> {
+    if (!Array.isArray(effects))
+      throw new TypeError("`completeIn` takes the statements of the effect, as an array: D1 has no open transactions");
     try {
-      await this.#database.batch([this.#statement("complete_in", key, token, retentionMs), ...(effects as D1Statement[])]);
+      await this.#database.batch([
+        this.#statement("complete_in", key, token, retentionMs),
+        ...(effects as D1Statement[]),
+      ]);
     } catch (thrown) {
       if (!(thrown instanceof Error) || !thrown.message.includes("malformed JSON")) throw thrown;
       throw new LeaseLost();
@@ -89,7 +102,9 @@ export class D1Store implements Store {
   }
 
   #statement(step: string, ...values: unknown[]): D1Statement {
-    return this.#database.prepare(text(`sqlite.${step}`)).bind(...values.map((value) => (value instanceof Uint8Array ? value.slice().buffer : value)));
+    return this.#database
+      .prepare(text(`sqlite.${step}`))
+      .bind(...values.map((value) => (value instanceof Uint8Array ? value.slice().buffer : value)));
   }
 
   async #change(step: string, ...values: unknown[]): Promise<number> {

@@ -13,7 +13,12 @@ export interface DurableObjectNamespace {
 /** What a Durable Object is given, as far as it is used here. */
 export interface DurableObjectState {
   readonly storage: {
-    readonly sql: { exec(text: string, ...bindings: unknown[]): { toArray(): Record<string, unknown>[]; readonly rowsWritten: number } };
+    readonly sql: {
+      exec(
+        text: string,
+        ...bindings: unknown[]
+      ): { toArray(): Record<string, unknown>[]; readonly rowsWritten: number };
+    };
     getAlarm(): Promise<number | null>;
     setAlarm(time: number): Promise<void>;
   };
@@ -33,13 +38,19 @@ export class DurableObjectStore implements Store {
     this.scope = checkedScope(options);
     refuseKv(namespace);
     if (typeof (namespace as DurableObjectNamespace | undefined)?.idFromName !== "function") {
-      throw new ConfigurationError("option_invalid", "`namespace` is a Durable Object binding: `env.HOOKPROOF` with class `HookproofStore`");
+      throw new ConfigurationError(
+        "option_invalid",
+        "`namespace` is a Durable Object binding: `env.HOOKPROOF` with class `HookproofStore`",
+      );
     }
     this.#namespace = namespace;
   }
 
   async claim(key: Uint8Array, token: Uint8Array, bodyHash: Uint8Array, leaseMs: number): Promise<ClaimAnswer> {
-    const [kind, value] = (await this.#step("claim", key, token, toHex(bodyHash), leaseMs)) as [number, number | string];
+    const [kind, value] = (await this.#step("claim", key, token, toHex(bodyHash), leaseMs)) as [
+      number,
+      number | string,
+    ];
     if (kind === 0) return { kind: "claimed", fence: value as number };
     if (kind === 2) return { kind: "done", bodyHash: fromHex(value as string) };
     return { kind: "in_flight", remainingMs: value as number };
@@ -68,7 +79,9 @@ export class DurableObjectStore implements Store {
 
   async #step(step: string, key: Uint8Array, token?: Uint8Array, ...rest: unknown[]): Promise<unknown> {
     const name = toHex(key);
-    const object = this.#namespace.get(this.#namespace.idFromName(`hookproof:${this.scope}:${name.slice(0, 1)}`) as never);
+    const object = this.#namespace.get(
+      this.#namespace.idFromName(`hookproof:${this.scope}:${name.slice(0, 1)}`) as never,
+    );
     const body = JSON.stringify([step, this.scope, name, token && toHex(token), ...rest]);
     const response = await object.fetch("https://hookproof.store/", { method: "POST", body });
     if (!response.ok) throw new Error(`the Durable Object answered ${response.status}`);
@@ -89,10 +102,17 @@ export class HookproofStore {
 
   /** One step: the body is `[step, scope, key, token?, ...]`. */
   async fetch(request: Request): Promise<Response> {
-    const [step, scope, key, token, ...rest] = (await request.json()) as [string, string, string, string | undefined, ...unknown[]];
+    const [step, scope, key, token, ...rest] = (await request.json()) as [
+      string,
+      string,
+      string,
+      string | undefined,
+      ...unknown[],
+    ];
     this.#storage.sql.exec(text("sqlite.create"));
     // From here on to the answer nothing is awaited but the alarm, so no other request comes between.
-    const answer = step === "claim" ? this.#claim(scope, key, token as string, rest) : this.#change(step, key, token, rest);
+    const answer =
+      step === "claim" ? this.#claim(scope, key, token as string, rest) : this.#change(step, key, token, rest);
     if ((await this.#storage.getAlarm()) === null) await this.#storage.setAlarm(Date.now() + PURGE_EVERY_MS);
     return Response.json(answer);
   }
@@ -100,23 +120,25 @@ export class HookproofStore {
   /** Deletes what has ended; comes again as long as there is something. */
   async alarm(): Promise<void> {
     this.#storage.sql.exec(text("sqlite.purge"), PURGE_AT_ONCE);
-    const [row] = this.#storage.sql.exec("SELECT changes() AS purged, EXISTS (SELECT 1 FROM hookproof_claims) AS more").toArray();
-    if (Number(row?.["purged"]) === PURGE_AT_ONCE) await this.#storage.setAlarm(Date.now());
-    else if (Number(row?.["more"]) === 1) await this.#storage.setAlarm(Date.now() + PURGE_EVERY_MS);
+    const [row] = this.#storage.sql
+      .exec("SELECT changes() AS purged, EXISTS (SELECT 1 FROM hookproof_claims) AS more")
+      .toArray();
+    if (Number(row?.purged) === PURGE_AT_ONCE) await this.#storage.setAlarm(Date.now());
+    else if (Number(row?.more) === 1) await this.#storage.setAlarm(Date.now() + PURGE_EVERY_MS);
   }
 
   #claim(scope: string, key: string, token: string, [bodyHash, leaseMs]: unknown[]): [number, unknown] {
     const [row] = this.#exec("claim", [blob(key), blob(token), blob(bodyHash as string), leaseMs, scope]);
-    const state = Number(row?.["state"]);
-    if (state === 0) return [0, Number(row?.["fence"])];
-    if (state === 2) return [2, toHex(new Uint8Array(row?.["body_hash"] as ArrayBuffer))];
-    return [1, Number(row?.["remaining_ms"])];
+    const state = Number(row?.state);
+    if (state === 0) return [0, Number(row?.fence)];
+    if (state === 2) return [2, toHex(new Uint8Array(row?.body_hash as ArrayBuffer))];
+    return [1, Number(row?.remaining_ms)];
   }
 
   #change(step: string, key: string, token: string | undefined, rest: unknown[]): boolean {
     this.#exec(step, token ? [blob(key), blob(token), ...rest] : [blob(key)]);
     const [row] = this.#storage.sql.exec("SELECT changes() AS changed").toArray();
-    return Number(row?.["changed"]) === 1;
+    return Number(row?.changed) === 1;
   }
 
   #exec(step: string, values: unknown[]): Record<string, unknown>[] {

@@ -1,6 +1,6 @@
 import { core, type Engine, type Handle } from "../engine.js";
-import { fromHex } from "../hex.js";
 import type { Functions } from "../functions.js";
+import { fromHex } from "../hex.js";
 import type { ClaimAnswer, Store } from "../store.js";
 
 // What runs in one process only: a worker of `node:cluster` has siblings, each with a memory of its own.
@@ -11,7 +11,7 @@ let warned = false;
 /** Asked for where a store is made: Deno refuses the environment to what may not read it, and that is no worker. */
 function isWorker(): boolean {
   try {
-    return host?.env?.["NODE_UNIQUE_ID"] !== undefined;
+    return host?.env?.NODE_UNIQUE_ID !== undefined;
   } catch {
     return false;
   }
@@ -40,7 +40,9 @@ export class MemoryStore implements Store {
     const { capacity = 0, clock = () => performance.timeOrigin + performance.now() } = options;
     if (!warned && isWorker()) {
       warned = true;
-      console.warn("hookproof: this process is a worker of a cluster, and its memory store is its own: a delivery may run once in each worker; use a shared store");
+      console.warn(
+        "hookproof: this process is a worker of a cluster, and its memory store is its own: a delivery may run once in each worker; use a shared store",
+      );
     }
     this.#engine = core().apart();
     this.#clock = clock;
@@ -64,7 +66,9 @@ export class MemoryStore implements Store {
   }
 
   claim(key: Uint8Array, token: Uint8Array, bodyHash: Uint8Array, leaseMs: number): ClaimAnswer {
-    const answer = JSON.parse(this.#step((functions, store) => functions.memoryClaim(store, key, token, bodyHash, leaseMs, this.#clock()))) as
+    const answer = JSON.parse(
+      this.#step((functions, store) => functions.memoryClaim(store, key, token, bodyHash, leaseMs, this.#clock())),
+    ) as
       | { kind: "claimed"; fence: number }
       | { kind: "done"; body_hash: string }
       | { kind: "in_flight"; remaining_ms: number };

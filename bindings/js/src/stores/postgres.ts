@@ -5,7 +5,11 @@ import { text } from "./texts.js";
 
 /** A `Pool` or `Client` of the package `pg`, as far as it is used here. */
 export interface PgQueryable {
-  query(statement: { text: string; values: unknown[]; name?: string }): Promise<{ rows: Record<string, unknown>[]; rowCount: number | null }>;
+  query(statement: {
+    text: string;
+    values: unknown[];
+    name?: string;
+  }): Promise<{ rows: Record<string, unknown>[]; rowCount: number | null }>;
   query(statement: string): Promise<unknown>;
 }
 
@@ -92,11 +96,21 @@ export class PostgresStore implements Store {
    * Completes inside the transaction of the caller's `Client`.
    * @throws LeaseLost from a statement that failed: the transaction can only roll back.
    */
-  async completeIn(transaction: PgQueryable, key: Uint8Array, token: Uint8Array, retentionMs: number): Promise<boolean> {
+  async completeIn(
+    transaction: PgQueryable,
+    key: Uint8Array,
+    token: Uint8Array,
+    retentionMs: number,
+  ): Promise<boolean> {
     // Outside of a transaction the mark would be committed before the effect, and a crash between them would lose the event.
-    const { totalCount, getTransactionStatus } = transaction as { totalCount?: unknown; getTransactionStatus?: () => unknown };
+    const { totalCount, getTransactionStatus } = transaction as {
+      totalCount?: unknown;
+      getTransactionStatus?: () => unknown;
+    };
     if (totalCount !== undefined || getTransactionStatus?.call(transaction) === "I") {
-      throw new TypeError("`completeIn` needs a client with an open transaction: `const client = await pool.connect()`, then `BEGIN`");
+      throw new TypeError(
+        "`completeIn` needs a client with an open transaction: `const client = await pool.connect()`, then `BEGIN`",
+      );
     }
     try {
       await this.#run(transaction, "complete_in", [bytea(key), bytea(token), retentionMs]);
@@ -111,7 +125,11 @@ export class PostgresStore implements Store {
     return (await this.#run(this.#pool, step, values)).rowCount ?? 0;
   }
 
-  #run(on: PgQueryable, step: string, values: unknown[]): ReturnType<PgQueryable["query"]> & Promise<{ rows: Record<string, unknown>[]; rowCount: number | null }> {
+  #run(
+    on: PgQueryable,
+    step: string,
+    values: unknown[],
+  ): ReturnType<PgQueryable["query"]> & Promise<{ rows: Record<string, unknown>[]; rowCount: number | null }> {
     const statement = { text: text(`postgres.${step}`), values };
     return on.query(this.#prepare ? { ...statement, name: `hookproof_${step}` } : statement);
   }
@@ -127,12 +145,12 @@ function sqlState(thrown: unknown): unknown {
 }
 
 function answer(row: Record<string, unknown>): ClaimAnswer {
-  switch (Number(row["state"])) {
+  switch (Number(row.state)) {
     case 0:
-      return { kind: "claimed", fence: Number(row["fence"]) };
+      return { kind: "claimed", fence: Number(row.fence) };
     case 2:
-      return { kind: "done", bodyHash: new Uint8Array(row["body_hash"] as Uint8Array) };
+      return { kind: "done", bodyHash: new Uint8Array(row.body_hash as Uint8Array) };
     default:
-      return { kind: "in_flight", remainingMs: Number(row["remaining_ms"]) };
+      return { kind: "in_flight", remainingMs: Number(row.remaining_ms) };
   }
 }

@@ -39,7 +39,9 @@ export class RedisStore implements Store {
     } else if (typeof (client as IoRedis | undefined)?.evalsha === "function") {
       const redis = client as IoRedis;
       this.#run = (load, key, values) =>
-        load ? redis.eval(text("redis.script"), 1, key, ...values) : redis.evalsha(text("redis.sha1"), 1, key, ...values);
+        load
+          ? redis.eval(text("redis.script"), 1, key, ...values)
+          : redis.evalsha(text("redis.sha1"), 1, key, ...values);
     } else {
       throw new ConfigurationError("option_invalid", "`client` is a client of `redis` (node-redis) or `ioredis`");
     }

@@ -11,7 +11,10 @@ export function checkedScope(options: ScopeOptions | undefined): string {
   const scope: unknown = options?.scope;
   // Printable ASCII, so that it stands in keys, tables and logs as it was written.
   if (typeof scope === "string" && /^[ -~]{1,255}$/.test(scope)) return scope;
-  throw new ConfigurationError("option_invalid", "`scope` names the endpoint or tenant of a shared store: 1 to 255 printable ASCII characters");
+  throw new ConfigurationError(
+    "option_invalid",
+    "`scope` names the endpoint or tenant of a shared store: 1 to 255 printable ASCII characters",
+  );
 }
 
 /** Refuses, by name, what a Workers KV namespace would be mistaken for. */

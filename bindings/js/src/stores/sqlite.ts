@@ -3,7 +3,7 @@ import type { ClaimAnswer, Store } from "../store.js";
 import { checkedScope, type ScopeOptions } from "./scope.js";
 import { text } from "./texts.js";
 
-/** A `DatabaseSync` of `node:sqlite` or a `Database` of `better-sqlite3`, as far as it is used here. */
+/** A `DatabaseSync` of `node:sqlite`, as far as it is used here. */
 export interface SqliteDatabase {
   exec(text: string): unknown;
   prepare(text: string): SqliteStatement;
@@ -31,8 +31,11 @@ export class SQLiteStore implements Store {
 
   constructor(database: SqliteDatabase, options: ScopeOptions) {
     this.scope = checkedScope(options);
-    if (typeof (database as SqliteDatabase | undefined)?.prepare !== "function" || typeof database.exec !== "function") {
-      throw new ConfigurationError("option_invalid", "`database` is a `DatabaseSync` of `node:sqlite` or a `Database` of `better-sqlite3`");
+    if (
+      typeof (database as SqliteDatabase | undefined)?.prepare !== "function" ||
+      typeof database.exec !== "function"
+    ) {
+      throw new ConfigurationError("option_invalid", "`database` is a `DatabaseSync` of `node:sqlite`");
     }
     this.#database = database;
     // Waiting for another process blocks the event loop, so it is short; after it the delivery is refused with 503.
@@ -49,14 +52,16 @@ export class SQLiteStore implements Store {
 
   claim(key: Uint8Array, token: Uint8Array, bodyHash: Uint8Array, leaseMs: number): ClaimAnswer {
     // All rows are read: a statement that is not finished holds the write lock.
-    const [row] = this.#own("claim").all({ p1: key, p2: token, p3: bodyHash, p4: leaseMs, p5: this.scope }) as [Record<string, unknown>];
-    switch (Number(row["state"])) {
+    const [row] = this.#own("claim").all({ p1: key, p2: token, p3: bodyHash, p4: leaseMs, p5: this.scope }) as [
+      Record<string, unknown>,
+    ];
+    switch (Number(row.state)) {
       case 0:
-        return { kind: "claimed", fence: Number(row["fence"]) };
+        return { kind: "claimed", fence: Number(row.fence) };
       case 2:
-        return { kind: "done", bodyHash: new Uint8Array(row["body_hash"] as Uint8Array) };
+        return { kind: "done", bodyHash: new Uint8Array(row.body_hash as Uint8Array) };
       default:
-        return { kind: "in_flight", remainingMs: Number(row["remaining_ms"]) };
+        return { kind: "in_flight", remainingMs: Number(row.remaining_ms) };
     }
   }
 
@@ -87,7 +92,8 @@ export class SQLiteStore implements Store {
    */
   completeIn(transaction: SqliteDatabase, key: Uint8Array, token: Uint8Array, retentionMs: number): boolean {
     // Outside of a transaction the mark would be committed before the effect, and a crash between them would lose the event.
-    if (open(transaction) === false) throw new TypeError("`completeIn` needs an open transaction: run `BEGIN IMMEDIATE` before it");
+    if (open(transaction) === false)
+      throw new TypeError("`completeIn` needs an open transaction: run `BEGIN IMMEDIATE` before it");
     try {
       transaction.prepare(named("complete_in")).run({ p1: key, p2: token, p3: retentionMs });
     } catch (thrown) {
@@ -99,7 +105,9 @@ export class SQLiteStore implements Store {
 
   #own(step: string): SqliteStatement {
     if (open(this.#database) === true) {
-      throw new TypeError("the store's connection is inside a transaction, which could roll the claim back: give the store a connection of its own");
+      throw new TypeError(
+        "the store's connection is inside a transaction, which could roll the claim back: give the store a connection of its own",
+      );
     }
     let statement = this.#statements.get(step);
     if (statement === undefined) this.#statements.set(step, (statement = this.#database.prepare(named(step))));
@@ -107,7 +115,7 @@ export class SQLiteStore implements Store {
   }
 }
 
-// The core numbers its parameters (?1), which neither client binds by number; both bind names.
+// The core numbers its parameters (?1), which `node:sqlite` does not bind by number; it binds names.
 function named(step: string): string {
   return text(`sqlite.${step}`).replace(/\?(\d)/g, ":p$1");
 }
@@ -116,8 +124,7 @@ function changed(result: { changes: number | bigint }): number {
   return Number(result.changes);
 }
 
-// better-sqlite3 says `inTransaction`, node:sqlite `isTransaction` from 22.16 on; before, nobody knows.
+// From Node 22.16 on; before, nobody knows.
 function open(database: SqliteDatabase): boolean | undefined {
-  const { inTransaction, isTransaction } = database as { inTransaction?: boolean; isTransaction?: boolean };
-  return inTransaction ?? isTransaction;
+  return (database as { isTransaction?: boolean }).isTransaction;
 }

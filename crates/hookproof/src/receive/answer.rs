@@ -60,7 +60,8 @@ pub struct Outcome {
     pub scheme: String,
     /// Of a refusal, [`Error::code`].
     pub code: Option<&'static str>,
-    /// Of a refusal, [`Error::message`]: for the developer, never for the outside.
+    /// Of a refusal, [`Error::message`], and of a handler whose transaction was not committed: for the developer, never
+    /// for the outside.
     pub message: Option<String>,
     /// The delivery's id, signed or not.
     pub id: Option<String>,
