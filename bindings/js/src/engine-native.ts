@@ -14,7 +14,8 @@ export function loadNative(): Engine {
   } catch (error) {
     if (wanted === "native") throw error;
     process.emitWarning(
-      `no native engine for this platform, using WebAssembly, which is slower (${(error as Error).message})`,
+      `no native engine for this platform, using WebAssembly, which is slower (${(error as Error).message}): install ` +
+        "optional dependencies and leave `hookproof` out of bundles, or agree with HOOKPROOF_ENGINE=wasm",
       {
         type: "HookproofWarning",
         code: "HOOKPROOF_WASM",

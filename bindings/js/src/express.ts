@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Claim } from "./claim.js";
 import type { Delivery } from "./delivery.js";
-import { handlerOf } from "./handler.js";
+import { ownHandlerOf } from "./handler.js";
 import type { NodeRequest } from "./incoming.js";
 import { type NodeHandler, serve } from "./node-server.js";
 import type { Receiver } from "./receiver.js";
@@ -42,7 +42,7 @@ export function receive(
   receiver: Receiver,
   handler?: NodeHandler<string, NodeRequest, ServerResponse>,
 ): Middleware<NodeRequest, ServerResponse> {
-  const own = handler === undefined && receiver.enqueue === undefined ? undefined : handlerOf(receiver, handler);
+  const own = ownHandlerOf(receiver, handler);
   return (request, response, next) => {
     const chain = (delivery: Delivery, claim: Claim | undefined) => {
       const express = request as NodeRequest & { delivery?: Delivery; claim?: Claim | undefined };

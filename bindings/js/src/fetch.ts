@@ -38,7 +38,7 @@ export function receive<Provider extends string, Env = unknown, Ctx = unknown>(
 ): (request: Request, env?: Env, ctx?: Ctx) => Promise<Response> {
   const handle = handlerOf<Handler<Env, Ctx>>(receiver, handler as Handler<Env, Ctx> | undefined);
   return (request, env, ctx) => {
-    const answer = serve(receiver, request, request, (delivery, claim) =>
+    const answer = serve(receiver, request, request, ADVICE, (delivery, claim) =>
       handle(delivery, request, env as Env, ctx as Ctx, claim),
     );
     // A client that leaves takes the event with it, unless somebody waits: the claim has to be settled all the same.
@@ -57,10 +57,11 @@ export async function serve(
   receiver: Receiver,
   request: Request,
   original: unknown,
+  advice: string,
   handler: (delivery: Delivery, claim: Claim | undefined) => unknown,
 ): Promise<Response> {
   let own: Response | undefined;
-  const { answer } = await drive(receiver, toRequest(request, original), async (delivery, claim) => {
+  const { answer } = await drive(receiver, toRequest(request, original, advice), async (delivery, claim) => {
     const response = await handler(delivery, claim);
     own = response instanceof Response ? await whole(response) : new Response(null, { status: 200 });
     return own.status;
@@ -68,9 +69,9 @@ export async function serve(
   return answer.status === null ? own! : toResponse(answer, answer.status);
 }
 
-function toRequest(request: Request, original: unknown): Incoming {
+function toRequest(request: Request, original: unknown, advice: string): Incoming {
   const { headers, method, url } = request;
-  return { headers, method, url, read: (limit) => read(request, limit), original };
+  return { headers, method, url, read: (limit) => read(request, limit, advice), original };
 }
 
 function toResponse(answer: Answer, status: number): Response {
@@ -78,11 +79,9 @@ function toResponse(answer: Answer, status: number): Response {
   return new Response(answer.body === "" ? null : answer.body, { status, headers });
 }
 
-async function read(request: Request, limit: number): Promise<Uint8Array> {
+async function read(request: Request, limit: number, advice: string): Promise<Uint8Array> {
   if (request.bodyUsed) {
-    throw notRaw(
-      "something read the request's body before the webhook was verified: call `receive` first, or read a `request.clone()`",
-    );
+    throw notRaw(`something read the request's body before the webhook was verified: ${advice}`);
   }
   const declared = request.headers.get("content-length");
   if (declared !== null && /^[0-9]{1,15}$/.test(declared) && Number(declared) > limit) throw tooLarge(limit);
@@ -114,3 +113,5 @@ async function whole(response: Response): Promise<Response> {
   if (response.body === null) return response;
   return new Response(await response.arrayBuffer(), response);
 }
+
+const ADVICE = "call `receive` first, or read a `request.clone()`";

@@ -1,3 +1,4 @@
+import { described } from "./body.js";
 import type { Delivery } from "./delivery.js";
 import { ConfigurationError } from "./errors.js";
 import type { Receiver } from "./receiver.js";
@@ -7,6 +8,7 @@ export function handlerOf<H extends (delivery: never, ...rest: never[]) => unkno
   receiver: Receiver,
   handler: H | undefined,
 ): H {
+  checkReceiver(receiver);
   const { enqueue } = receiver;
   if (handler !== undefined && typeof handler !== "function") throw wrong("the handler of `receive` is not a function");
   if (enqueue === undefined) {
@@ -18,6 +20,23 @@ export function handlerOf<H extends (delivery: never, ...rest: never[]) => unkno
   return (async (delivery: Delivery) => {
     await enqueue(delivery);
   }) as unknown as H;
+}
+
+/** The same for an adapter that goes on to the handlers behind it where it is given none. */
+export function ownHandlerOf<H extends (delivery: never, ...rest: never[]) => unknown>(
+  receiver: Receiver,
+  handler: H | undefined,
+): H | undefined {
+  checkReceiver(receiver);
+  return handler === undefined && receiver.enqueue === undefined ? undefined : handlerOf(receiver, handler);
+}
+
+// By what it can do: one process may hold the package twice, as ES modules and as CommonJS.
+function checkReceiver(receiver: Receiver): void {
+  if (typeof (receiver as Partial<Receiver> | null | undefined)?.kernel === "function") return;
+  throw wrong(
+    `\`receive\` got ${described(receiver)}: its first argument is a receiver, \`receive(new Receiver(...))\``,
+  );
 }
 
 function wrong(message: string): ConfigurationError {

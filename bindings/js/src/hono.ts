@@ -35,7 +35,7 @@ export function receive<Provider extends string, C extends HonoContext = HonoCon
 ): (context: C) => Promise<Response> {
   const handle = handlerOf<Handler<C>>(receiver, handler as Handler<C> | undefined);
   return (context) => {
-    const answer = serve(receiver, context.req.raw, context, (delivery, claim) => {
+    const answer = serve(receiver, context.req.raw, context, ADVICE, (delivery, claim) => {
       context.set("delivery", delivery);
       return handle(delivery, context, claim);
     });
@@ -52,3 +52,7 @@ function waiting(context: HonoContext): Waiting | undefined {
     return undefined;
   }
 }
+
+const ADVICE =
+  "leave out the middleware that calls `c.req.json()`, `c.req.text()` or `bodyLimit()` on this route, or let it read " +
+  "`c.req.raw.clone()`";

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Claim } from "./claim.js";
 import type { Delivery } from "./delivery.js";
 import type { DeliveryOf } from "./events.js";
-import { handlerOf } from "./handler.js";
+import { ownHandlerOf } from "./handler.js";
 import { ClientGone, type NodeRequest, readNodeBody } from "./incoming.js";
 import { drive, type Incoming } from "./receive.js";
 import type { Receiver } from "./receiver.js";
@@ -37,10 +37,7 @@ export function receive<Provider extends string, C extends KoaContext = KoaConte
   receiver: Receiver<Provider>,
   handler?: Handler<C, Provider>,
 ): (context: C, next: () => Promise<unknown>) => Promise<void> {
-  const own =
-    handler === undefined && receiver.enqueue === undefined
-      ? undefined
-      : handlerOf<Handler<C>>(receiver, handler as Handler<C> | undefined);
+  const own = ownHandlerOf<Handler<C>>(receiver, handler as Handler<C> | undefined);
   return async (context, next) => {
     const ended = await drive(receiver, toRequest(context), async (delivery, claim) => {
       Object.assign(context.state, { delivery, claim });

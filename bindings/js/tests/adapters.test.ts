@@ -6,6 +6,7 @@ import fastify, { type FastifyInstance } from "fastify";
 import { Hono } from "hono";
 import { type Claim, type Delivery, MemoryStore, type Outcome, Receiver, type Store } from "hookproof";
 import * as lambda from "hookproof/aws-lambda";
+import { receive as expressed } from "hookproof/express";
 import { receive as fastified } from "hookproof/fastify";
 import { receive as fetched } from "hookproof/fetch";
 import { receive as honoed } from "hookproof/hono";
@@ -256,9 +257,90 @@ describe("a body that was parsed before", () => {
     expect(kinds()).toEqual(["refused body_not_raw"]);
   });
 
+  test("by middleware of Hono", async () => {
+    const app = new Hono();
+    app.use(async (context, next) => {
+      await context.req.json();
+      await next();
+    });
+    app.post(
+      "/hook",
+      honoed(receiver(), () => expect.unreachable()),
+    );
+    expect((await app.request("/hook", { method: "POST", ...(delivery() as RequestInit) })).status).toBe(500);
+    expect(outcomes[0]!.message).toContain("`c.req.json()`");
+    expect(kinds()).toEqual(["refused body_not_raw"]);
+  });
+
+  test("by a fetch handler around it", async () => {
+    const handle = fetched(receiver(), () => expect.unreachable());
+    const request = new Request("https://example.com/hook", { method: "POST", ...(delivery() as RequestInit) });
+    await request.json();
+    expect((await handle(request)).status).toBe(500);
+    expect(outcomes[0]!.message).toContain("`request.clone()`");
+    expect(kinds()).toEqual(["refused body_not_raw"]);
+  });
+
+  test("by a hook of Fastify", async () => {
+    const app = fastify();
+    app.addHook("preParsing", async (_request, _reply, payload) => {
+      for await (const _ of payload);
+    });
+    app.register(
+      fastified(receiver(), () => expect.unreachable()),
+      { prefix: "/hook" },
+    );
+    await app.listen({ port: 0, host: "127.0.0.1" });
+    onTestFinished(() => app.close());
+    const answer = await send(`${listeningAt(app)}/hook`, delivery());
+    expect(answer.status).toBe(500);
+    expect(answer.ms).toBeLessThan(1000);
+    expect(outcomes[0]!.message).toContain("`preParsing`");
+    expect(kinds()).toEqual(["refused body_not_raw"]);
+  });
+
+  test("by a listener around that of node:http", async () => {
+    const handle = bare(receiver(), () => expect.unreachable());
+    const answer = await served(
+      (request, response) => void request.resume().on("end", () => handle(request, response)),
+    );
+    expect((await answer(delivery())).status).toBe(500);
+    expect(outcomes[0]!.message).toContain("before anything reads the request");
+    expect(kinds()).toEqual(["refused body_not_raw"]);
+  });
+
   test("by middy on Lambda", async () => {
     const handle = lambda.receive(receiver(), () => expect.unreachable());
     expect((await handle({ body: { type: "x" } as never, headers: delivery().headers }, {})).statusCode).toBe(500);
     expect(outcomes[0]!.message).toContain("httpJsonBodyParser");
   });
+});
+
+test("Hono's execution context keeps the claim alive after the client has left", async () => {
+  const waited: Promise<unknown>[] = [];
+  const app = new Hono();
+  app.post(
+    "/hook",
+    honoed(receiver(), () => undefined),
+  );
+  const context = {
+    waitUntil: (work: Promise<unknown>) => void waited.push(work),
+    passThroughOnException: () => undefined,
+  };
+  await app.request("/hook", { method: "POST", ...(delivery() as RequestInit) }, {}, context as never);
+  expect(waited).toHaveLength(1);
+});
+
+test.each([
+  ["express", expressed],
+  ["fastify", fastified],
+  ["koa", koaed],
+  ["hono", honoed],
+  ["fetch", fetched],
+  ["node", bare],
+  ["lambda", lambda.receive],
+])("%s wants a receiver, and says so at start", (_, adapter) => {
+  for (const wrong of [undefined, "agentbot", {}]) {
+    expect(() => (adapter as (receiver: unknown, handler: () => void) => unknown)(wrong, () => undefined)).toThrow(expect.objectContaining({ code: "option_invalid" }));
+  }
 });

@@ -1,7 +1,7 @@
 // Every example of JavaScript, as it stands, in its own runtime and on servers of the test's own.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -67,6 +67,16 @@ async function receives(send) {
   return first;
 }
 const to = (url) => (request) => fetch(`${url}/webhooks/agentbot`, request);
+
+test("each of them has less than 60 lines", () => {
+  for (const folder of readdirSync(example(""))) {
+    for (const file of readdirSync(example(folder), { recursive: true })) {
+      if (/node_modules/.test(file) || !/\.(m?js|py)$/.test(file)) continue;
+      const lines = readFileSync(example(join(folder, file)), "utf8").split("\n").length - 1;
+      assert.ok(lines < 60, `${folder}/${file} has ${lines}`);
+    }
+  }
+});
 
 test("express-redis", async () => {
   const redis = await serve("redis");

@@ -45,6 +45,14 @@ test("Node with a binary that does not load: WebAssembly, and the reason", async
   assert.equal(stderr.match(/HookproofWarning/g)?.length, 1, stderr);
 });
 
+test("`initSync` chooses WebAssembly: with the package's copy, and with a module compiled by hand", async () => {
+  const own = `import { initSync } from "hookproof/wasm"; initSync();`;
+  const compiled = `import { readFileSync } from "node:fs"; import { initSync } from "hookproof/wasm";
+initSync(new WebAssembly.Module(readFileSync(new URL(import.meta.resolve("hookproof/engine.wasm")))));`;
+  const root = project("wasm", { "own.mjs": own + script.esm, "compiled.mjs": compiled + script.esm });
+  for (const file of ["own.mjs", "compiled.mjs"]) assert.equal(await prints(root, "wasm", process.execPath, file), "");
+});
+
 test("platform packages: npm installs the one whose system, processor and C library are the machine's", () => {
   const installed = (name) => JSON.parse(readFileSync(join(native, "node_modules", name, "package.json"), "utf8"));
   const { version, optionalDependencies } = installed("hookproof");
