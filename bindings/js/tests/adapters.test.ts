@@ -341,6 +341,8 @@ test.each([
   ["lambda", lambda.receive],
 ])("%s wants a receiver, and says so at start", (_, adapter) => {
   for (const wrong of [undefined, "agentbot", {}]) {
-    expect(() => (adapter as (receiver: unknown, handler: () => void) => unknown)(wrong, () => undefined)).toThrow(expect.objectContaining({ code: "option_invalid" }));
+    expect(() => (adapter as (receiver: unknown, handler: () => void) => unknown)(wrong, () => undefined)).toThrow(
+      expect.objectContaining({ code: "option_invalid" }),
+    );
   }
 });
