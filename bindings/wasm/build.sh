@@ -13,8 +13,8 @@ rm -rf "$work"
 make/wasm bindgen --target no-modules --no-typescript --omit-default-module-path \
   --remove-name-section --remove-producers-section \
   --out-dir "$work" --out-name hookproof "$target/wasm32-unknown-unknown/wasm/hookproof_wasm.wasm"
-node node_modules/.bin/wasm-opt -Os --enable-simd --enable-bulk-memory --enable-sign-ext --enable-nontrapping-float-to-int \
-  --enable-mutable-globals --enable-reference-types --enable-multivalue --strip-debug --strip-producers \
+node node_modules/.bin/wasm-opt -Oz --enable-simd --enable-bulk-memory --enable-sign-ext --enable-nontrapping-float-to-int \
+  --enable-mutable-globals --enable-reference-types --enable-multivalue --strip-debug --strip-producers --strip-target-features \
   "$work/hookproof_bg.wasm" -o "$work/hookproof_opt.wasm"
 mkdir -p "$out"
 cp "$work/hookproof_opt.wasm" "$out/hookproof_bg.wasm"

@@ -1,10 +1,18 @@
-use hookproof::{Coverage, Error, ErrorKind, Evidence, Scheme};
-use serde_json::json;
+use hookproof::{Error, ErrorKind, Scheme};
+
+use crate::json::{Json, List, object};
 
 /// `[[code, status, is_configuration], ...]`, in the order of the numbers that `verify` answers with.
 pub fn errors() -> String {
-    let rows = ErrorKind::ALL.iter().map(|kind| json!([kind.code(), kind.status(), kind.is_configuration()]));
-    rows.collect::<serde_json::Value>().to_string()
+    let mut rows = List::default();
+    for kind in ErrorKind::ALL {
+        let mut row = List::default();
+        row.push(&kind.code().into());
+        row.push(&kind.status().into());
+        row.push(&Json::Flag(kind.is_configuration()));
+        rows.push(&row.end());
+    }
+    rows.text()
 }
 
 /// The ids of the built-in schemes.
@@ -15,40 +23,25 @@ pub fn schemes() -> Vec<String> {
 /// The texts that the stores run, as JSON by name: `redis.script`, `postgres.claim`, `sqlite.complete`, ...
 pub fn store_texts() -> String {
     let texts = hookproof::store::sql::TEXTS.iter();
-    texts.map(|(name, text)| ((*name).to_owned(), json!(text))).collect::<serde_json::Value>().to_string()
+    object(&texts.map(|(name, text)| (*name, Json::Text(text))).collect::<Vec<_>>())
 }
 
 /// What a scheme is; `source` is a built-in id, or a scheme as JSON.
 pub fn describe(source: &str) -> Result<String, Error> {
     let scheme = scheme(source)?;
-    let evidence = match scheme.evidence() {
-        Evidence::Published => "published",
-        Evidence::ThirdParty => "third-party",
-        Evidence::Computed => "computed",
-        Evidence::None => "none",
-    };
-    Ok(json!({
-        "id": scheme.id(),
-        "title": scheme.title(),
-        "docs": scheme.docs(),
-        "note": scheme.note(),
-        "evidence": evidence,
-        "assumed": scheme.is_assumed(),
-        "coverage": coverage(&scheme),
-        "normalizes": scheme.normalizes(),
-        "handshake_methods": scheme.handshake_methods().collect::<Vec<_>>(),
-        "headers": scheme.headers(),
-        "exposure": scheme.exposure(),
-    })
-    .to_string())
-}
-
-pub(crate) fn coverage(scheme: &Scheme) -> &'static str {
-    match scheme.coverage() {
-        Coverage::Body => "body",
-        Coverage::Partial => "partial",
-        Coverage::None => "none",
-    }
+    Ok(object(&[
+        ("id", scheme.id().into()),
+        ("title", scheme.title().into()),
+        ("docs", scheme.docs().into()),
+        ("note", scheme.note().into()),
+        ("evidence", scheme.evidence().as_str().into()),
+        ("assumed", Json::Flag(scheme.is_assumed())),
+        ("coverage", scheme.coverage().as_str().into()),
+        ("normalizes", Json::Flag(scheme.normalizes())),
+        ("handshake_methods", Json::texts(scheme.handshake_methods())),
+        ("headers", Json::texts(scheme.headers())),
+        ("exposure", Json::texts(scheme.exposure())),
+    ]))
 }
 
 pub(crate) fn scheme(source: &str) -> Result<Scheme, Error> {

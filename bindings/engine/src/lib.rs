@@ -4,6 +4,7 @@
 //! here, in one table per kind and thread, and are known outside by a number; structured answers are JSON.
 
 mod about;
+mod json;
 mod memory;
 mod proof;
 mod receive;

@@ -2,9 +2,12 @@ use hookproof::{
     Error, ErrorKind,
     store::{ClaimAnswer, MemoryStore, Token},
 };
-use serde_json::json;
 
-use crate::{table::MEMORIES, verifier::hex};
+use crate::{
+    json::{Json, object},
+    table::MEMORIES,
+    verifier::hex,
+};
 
 /// A memory store for at most `capacity` keys; 0 means the default.
 pub fn memory_store(capacity: u32) -> u32 {
@@ -43,13 +46,13 @@ pub fn memory_claim(
         let (key, body_hash) = (sized("key", key)?, sized("body hash", body_hash)?);
         let answer = store.claim(&key, &token, &body_hash, whole(lease_ms), whole(now_ms));
         let answer = answer.map_err(|error| Error::new(ErrorKind::StoreUnavailable, error.to_string()))?;
-        Ok(match answer {
-            ClaimAnswer::Claimed { fence } => json!({ "kind": "claimed", "fence": fence }),
-            ClaimAnswer::Done { body_hash } => json!({ "kind": "done", "body_hash": hex(&body_hash) }),
-            ClaimAnswer::InFlight { remaining_ms } => json!({ "kind": "in_flight", "remaining_ms": remaining_ms }),
-            _ => json!({ "kind": "unknown" }),
-        }
-        .to_string())
+        let (kind, fields) = match answer {
+            ClaimAnswer::Claimed { fence } => ("claimed", ("fence", fence.into())),
+            ClaimAnswer::Done { body_hash } => ("done", ("body_hash", Json::Written(hex(&body_hash)))),
+            ClaimAnswer::InFlight { remaining_ms } => ("in_flight", ("remaining_ms", remaining_ms.into())),
+            _ => ("unknown", ("is", Json::Null)),
+        };
+        Ok(object(&[("kind", kind.into()), fields]))
     })
 }
 

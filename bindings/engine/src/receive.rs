@@ -4,9 +4,9 @@ use hookproof::{
     Answer, Command, Delivery, Error, ErrorKind, Event, Outcome, Receiver, Reception,
     store::{ClaimAnswer, MemoryStore, Token},
 };
-use serde_json::{Value, json};
 
 use crate::{
+    json::{Json, object},
     memory::{sized, whole},
     table::{MEMORIES, RECEIVERS, RECEPTIONS, VERIFIERS},
     verifier::{Head, Reading, judged, seconds},
@@ -22,12 +22,11 @@ pub fn receiver(verifier: u32, deduplicates: bool) -> Result<u32, Error> {
 /// What a host has to know of a receiver: `{retention, least_retention, warnings}`.
 pub fn about_receiver(receiver: u32) -> Result<String, Error> {
     on(receiver, |receiver| {
-        json!({
-            "retention": receiver.retention(),
-            "least_retention": receiver.least_retention(),
-            "warnings": receiver.warnings(),
-        })
-        .to_string()
+        object(&[
+            ("retention", receiver.retention().into()),
+            ("least_retention", receiver.least_retention().into()),
+            ("warnings", Json::texts(receiver.warnings())),
+        ])
     })
 }
 
@@ -114,7 +113,7 @@ fn over(answer: Answer) -> f64 {
 
 /// The answer with which the last reception ended, as JSON.
 pub fn answer() -> String {
-    ANSWER.with_borrow(|answer| answer.as_ref().map_or_else(String::new, |answer| written(answer).to_string()))
+    ANSWER.with_borrow(|answer| answer.as_ref().map_or_else(String::new, written))
 }
 
 /// Judges a request, and says what to do first as a number; [`answer`] says why if it is over already. Unless it was
@@ -241,26 +240,26 @@ fn next(reception: u32, event: Event, beside: Beside, mut note: Note<'_>) -> Res
 /// The answer to a request that is refused without judging it: its body was parsed, or there is no secret for it.
 pub fn refuse(scheme: &str, code: &str, message: &str) -> String {
     let kind = ErrorKind::from_code(code).unwrap_or(ErrorKind::InternalError);
-    written(&Answer::refusal(scheme, &Error::new(kind, message.to_owned()))).to_string()
+    written(&Answer::refusal(scheme, &Error::new(kind, message.to_owned())))
 }
 
-fn written(answer: &Answer) -> Value {
-    json!({
-        "status": answer.status,
-        "headers": answer.headers,
-        "body": answer.body,
-        "outcome": outcome(&answer.outcome),
-    })
+fn written(answer: &Answer) -> String {
+    object(&[
+        ("status", answer.status.map_or(Json::Null, Json::from)),
+        ("headers", Json::pairs(&answer.headers)),
+        ("body", (&answer.body).into()),
+        ("outcome", Json::Written(outcome(&answer.outcome))),
+    ])
 }
 
 /// What the host does not read out of the delivery by itself.
-fn outcome(outcome: &Outcome) -> Value {
-    json!({
-        "kind": outcome.kind.as_str(),
-        "status": outcome.status,
-        "scheme": outcome.scheme,
-        "code": outcome.code,
-        "message": outcome.message,
-        "key_prefix": outcome.key_prefix,
-    })
+fn outcome(outcome: &Outcome) -> String {
+    object(&[
+        ("kind", outcome.kind.as_str().into()),
+        ("status", outcome.status.into()),
+        ("scheme", (&outcome.scheme).into()),
+        ("code", Json::maybe(outcome.code)),
+        ("message", Json::maybe(outcome.message.as_deref())),
+        ("key_prefix", Json::maybe(outcome.key_prefix.as_deref())),
+    ])
 }

@@ -1,8 +1,9 @@
 use hookproof::{Error, ErrorKind, Message, Options, Signer};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
     about::scheme,
+    json::{Json, object},
     verifier::{parsed, split},
 };
 
@@ -40,7 +41,11 @@ pub fn sign(
         message = message.url(url);
     }
     let signed = signer.sign(&message)?;
-    Ok(json!({ "headers": signed.headers, "url": signed.url, "signature": signed.signature }).to_string())
+    Ok(object(&[
+        ("headers", Json::pairs(&signed.headers)),
+        ("url", Json::maybe(signed.url.as_deref())),
+        ("signature", (&signed.signature).into()),
+    ]))
 }
 
 fn pairs(list: Option<&Value>) -> Vec<(String, String)> {

@@ -1,10 +1,11 @@
 use std::{borrow::Cow, cell::RefCell};
 
 use hookproof::{Confidence, Delivery, Error, ErrorKind, Headers, Options, Request, Secret, Verifier};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
-    about::{coverage, scheme},
+    about::scheme,
+    json::{Json, List, object},
     proof::{pack, unpack},
     table::VERIFIERS,
 };
@@ -55,8 +56,7 @@ pub fn verifier(source: &str, secrets: &[u8], parts: &str, options: &str) -> Res
 }
 
 pub(crate) fn parsed(json: &str) -> Result<Value, Error> {
-    serde_json::from_str(json)
-        .map_err(|error| Error::new(ErrorKind::InternalError, format!("the engine got no JSON: {error}")))
+    serde_json::from_str(json).map_err(|_| Error::new(ErrorKind::InternalError, "the engine got no JSON".to_owned()))
 }
 
 pub(crate) fn split(mut bytes: &[u8], parts: &Value) -> Result<Vec<Secret>, Error> {
@@ -81,14 +81,13 @@ pub(crate) fn split(mut bytes: &[u8], parts: &Value) -> Result<Vec<Secret>, Erro
 pub fn about(verifier: u32) -> Result<String, Error> {
     VERIFIERS.with_borrow(|table| {
         let verifier = table.get(verifier)?;
-        Ok(json!({
-            "scheme": verifier.scheme().id(),
-            "coverage": coverage(verifier.scheme()),
-            "header_names": verifier.header_names(),
-            "max_body": verifier.max_body(),
-            "warnings": verifier.warnings(),
-        })
-        .to_string())
+        Ok(object(&[
+            ("scheme", verifier.scheme().id().into()),
+            ("coverage", verifier.scheme().coverage().as_str().into()),
+            ("header_names", Json::texts(verifier.header_names())),
+            ("max_body", (verifier.max_body() as u64).into()),
+            ("warnings", Json::texts(verifier.warnings())),
+        ]))
     })
 }
 
@@ -140,7 +139,12 @@ pub fn explain(verifier: u32, reading: Reading<'_>, now: f64) -> Result<Option<S
                 Confidence::Certain => "certain",
                 Confidence::Guess => "guess",
             };
-            json!({ "cause": why.cause, "confidence": confidence, "fix": why.fix, "steps": why.steps }).to_string()
+            object(&[
+                ("cause", (&why.cause).into()),
+                ("confidence", confidence.into()),
+                ("fix", (&why.fix).into()),
+                ("steps", Json::texts(&why.steps)),
+            ])
         }))
     })
 }
@@ -176,14 +180,12 @@ pub(crate) fn recalled<T>(
 
 /// What the request says that `proof` is about, but for its event's type: `{id, timestamp, secret_name}`.
 pub fn facts(verifier: u32, reading: Reading<'_>, proof: f64) -> Result<String, Error> {
-    recalled(verifier, reading, proof, |delivery| Ok(facts_of(delivery).to_string()))
-}
-
-fn facts_of(delivery: &Delivery<'_>) -> Value {
-    json!({
-        "id": delivery.id(),
-        "timestamp": delivery.timestamp(),
-        "secret_name": delivery.secret_name(),
+    recalled(verifier, reading, proof, |delivery| {
+        Ok(object(&[
+            ("id", Json::maybe(delivery.id().as_deref())),
+            ("timestamp", delivery.timestamp().map_or(Json::Null, Json::Number)),
+            ("secret_name", Json::maybe(delivery.secret_name())),
+        ]))
     })
 }
 
@@ -210,15 +212,24 @@ pub fn signed(verifier: u32, reading: Reading<'_>, proof: f64) -> Result<Option<
 /// The events of a batch: `[{id, json, key}, ...]`, the key in hexadecimal.
 pub fn items(verifier: u32, reading: Reading<'_>, proof: f64, scope: &str) -> Result<String, Error> {
     recalled(verifier, reading, proof, |delivery| {
-        let items = delivery.items(scope)?;
-        let rows = items
-            .iter()
-            .map(|item| json!({ "id": item.id, "json": item.json, "key": item.key().map(|key| hex(&key.0)) }));
-        Ok(rows.collect::<Value>().to_string())
+        let mut rows = List::default();
+        for item in delivery.items(scope)? {
+            let key = item.key().map_or(Json::Null, |key| Json::Written(hex(&key.0)));
+            let fields = [("id", Json::maybe(item.id.as_deref())), ("json", (&item.json).into()), ("key", key)];
+            rows.push(&Json::Written(object(&fields)));
+        }
+        Ok(rows.text())
     })
 }
 
-/// Bytes in answers that are JSON.
+/// Bytes in answers: a text of hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut text = String::from("\"");
+    for byte in bytes {
+        for half in [byte >> 4, byte & 15] {
+            text.extend(char::from_digit(half.into(), 16));
+        }
+    }
+    text.push('"');
+    text
 }

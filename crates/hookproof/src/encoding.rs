@@ -1,9 +1,10 @@
 use alloc::{string::String, vec, vec::Vec};
 
 /// How bytes stand in text. Decoding is strict: one value has one text, but for the case of hex.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Encoding {
     /// Either case.
+    #[default]
     Hex,
     /// Upper case, for writing.
     HexUpper,

@@ -202,9 +202,13 @@ impl core::error::Error for Error {}
 
 /// Input that a message may show: at most 40 characters, with nothing that could forge a log line.
 pub(crate) fn shown(input: &str) -> String {
-    let mut text: String = input.chars().take(40).flat_map(char::escape_debug).collect();
-    if input.chars().nth(40).is_some() {
-        text.push('…');
+    let mut text = String::new();
+    for (place, letter) in input.chars().enumerate() {
+        if place == 40 {
+            text.push('…');
+            break;
+        }
+        text.extend(letter.escape_default());
     }
     text
 }

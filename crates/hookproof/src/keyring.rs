@@ -212,11 +212,16 @@ fn ed25519(key: &[u8]) -> Option<ed25519_dalek::VerifyingKey> {
     (!key.is_weak()).then_some(key)
 }
 
-/// DER, or a bare point.
+/// A point, bare or in its DER envelope (RFC 5480).
 #[cfg(feature = "ecdsa")]
 fn ecdsa(key: &[u8]) -> Option<p256::ecdsa::VerifyingKey> {
-    use p256::pkcs8::DecodePublicKey as _;
-    p256::ecdsa::VerifyingKey::from_public_key_der(key)
-        .ok()
-        .or_else(|| p256::ecdsa::VerifyingKey::from_sec1_bytes(key).ok())
+    const CURVE: &[u8] = b"\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03";
+    let point = match key {
+        [0x30, outer, rest @ ..] if usize::from(*outer) == rest.len() => match rest.strip_prefix(CURVE)? {
+            [inner, 0, point @ ..] if usize::from(*inner) == point.len().saturating_add(1) => point,
+            _ => return None,
+        },
+        bare => bare,
+    };
+    p256::ecdsa::VerifyingKey::from_sec1_bytes(point).ok()
 }

@@ -1,14 +1,15 @@
-use alloc::{
-    collections::BTreeMap,
-    format,
-    string::{String, ToString},
-    vec::Vec,
-};
+use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
 use serde_json::Value;
 
 use crate::{
     Error, ErrorKind,
-    scheme::{RateLimit, definition::Definition, fields::Fields, rate_limit, template::What},
+    scheme::{
+        RateLimit,
+        definition::Definition,
+        fields::{Fields, Problem},
+        rate_limit,
+        template::What,
+    },
     url::Url,
 };
 
@@ -119,37 +120,29 @@ impl Options {
     /// # Ok::<(), hookproof::Error>(())
     /// ```
     pub fn from_value(value: &Value) -> Result<Self, Error> {
-        let mut fields = Fields::of(ErrorKind::OptionInvalid, "", value)?;
+        let problem = Problem::new(ErrorKind::OptionInvalid);
+        let mut fields = Fields::of(&problem, String::new(), value);
         let default = Self::default();
-        let max_body = fields.whole("max_body", 1, 1 << 40)?.and_then(|bytes| usize::try_from(bytes).ok());
-        let mut config = BTreeMap::new();
-        let tolerance = fields.whole("tolerance", 1, 86_400)?;
-        let public_url = fields.text("public_url")?.map(String::from);
-        for (name, value) in fields.pairs("config")? {
-            config.insert(name.to_string(), value.to_string());
-        }
         let identities = [("auto", Identity::Auto), ("id", Identity::Id), ("body", Identity::Body)];
-        let identity = fields.choice("identity", &identities)?.unwrap_or_default();
         let closed = fields.has("events");
-        let events: Vec<String> = fields.texts("events")?.into_iter().map(String::from).collect();
         let options = Self {
-            tolerance,
-            max_body,
-            public_url,
-            config,
-            allow_legacy: fields.flag("allow_legacy")?.unwrap_or(false),
-            identity,
-            events: closed.then_some(events),
-            retention: fields.whole("retention", 1, 366 * 86_400)?,
-            lease_ms: seconds(&mut fields, "lease")?.unwrap_or(default.lease_ms),
-            max_handler_ms: seconds(&mut fields, "max_handler")?.unwrap_or(default.max_handler_ms),
-            conflict: fields.flag("conflict")?.unwrap_or(false),
-            handshake: fields.flag("handshake")?.unwrap_or(false),
-            explain_failures: fields.flag("explain_failures")?.unwrap_or(false),
-            rate_limit: limit(&mut fields)?,
+            tolerance: fields.whole("tolerance", 1, 86_400),
+            max_body: fields.whole("max_body", 1, 1 << 40).and_then(|bytes| usize::try_from(bytes).ok()),
+            public_url: fields.text("public_url").map(String::from),
+            config: fields.pairs("config").into_iter().map(|(name, text)| (name.into(), text.into())).collect(),
+            allow_legacy: fields.flag("allow_legacy").unwrap_or(false),
+            identity: fields.choice("identity", &identities).unwrap_or_default(),
+            events: Some(fields.words("events")).filter(|_| closed),
+            retention: fields.whole("retention", 1, 366 * 86_400),
+            lease_ms: seconds(&mut fields, "lease").unwrap_or(default.lease_ms),
+            max_handler_ms: seconds(&mut fields, "max_handler").unwrap_or(default.max_handler_ms),
+            conflict: fields.flag("conflict").unwrap_or(false),
+            handshake: fields.flag("handshake").unwrap_or(false),
+            explain_failures: fields.flag("explain_failures").unwrap_or(false),
+            rate_limit: fields.table("rate_limit").map(rate_limit),
         };
-        fields.end()?;
-        Ok(options)
+        fields.end();
+        problem.or(options)
     }
 
     /// What only the scheme can tell, for a verifier.
@@ -185,10 +178,10 @@ impl Options {
         for name in self.config.keys() {
             if !definition.config.contains(name) {
                 return wrong(format!(
-                    "`config.{}` is unknown: `{}` takes {:?}",
+                    "`config.{}` is unknown: `{}` takes `{}`",
                     crate::error::shown(name),
                     definition.id,
-                    definition.config
+                    definition.config.join("`, `")
                 ));
             }
         }
@@ -205,15 +198,11 @@ impl Options {
     }
 }
 
-fn seconds(fields: &mut Fields<'_>, field: &'static str) -> Result<Option<u64>, Error> {
-    let Some(seconds) = fields.number(field)? else { return Ok(None) };
-    if !(0.001..=86_400.0).contains(&seconds) {
-        return Err(fields.invalid(field, "seconds from 0.001 to 86400 are expected"));
-    }
+/// Milliseconds from seconds.
+fn seconds(fields: &mut Fields<'_>, field: &'static str) -> Option<u64> {
+    let seconds = fields.number(field)?;
+    let allowed = (0.001..=86_400.0).contains(&seconds);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 86,400,000")]
-    Ok(Some((seconds * 1000.0) as u64))
-}
-
-fn limit(fields: &mut Fields<'_>) -> Result<Option<RateLimit>, Error> {
-    fields.table("rate_limit")?.map(rate_limit).transpose()
+    let milliseconds = allowed.then_some((seconds * 1000.0) as u64);
+    fields.expect(field, milliseconds, "seconds from 0.001 to 86400 are expected")
 }

@@ -266,7 +266,11 @@ impl Signer {
                     _ => {
                         return Err(Error::fixed(
                             ErrorKind::SecretWrongKind,
-                            "the secret is a public key: signing needs the private one",
+                            if cfg!(feature = "signing") {
+                                "the secret is a public key: signing needs the private one"
+                            } else {
+                                "this build signs with shared keys alone, not with private ones"
+                            },
                         ));
                     }
                 }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{digest::Hash, encoding::Encoding, json::Pointer, timestamp::Unit, url::Spelling};
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Definition {
     pub(crate) id: String,
     pub(crate) title: String,
@@ -33,7 +33,7 @@ pub(crate) struct Definition {
 }
 
 /// Where the vectors of a scheme come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Evidence {
     /// The provider published them: only such a scheme is called verified.
     Published,
@@ -42,6 +42,7 @@ pub enum Evidence {
     /// They were computed from the provider's document.
     Computed,
     /// There are none.
+    #[default]
     None,
 }
 
@@ -65,6 +66,12 @@ pub(crate) enum Algorithm {
     EcdsaP256,
     Token,
     Basic,
+}
+
+impl Default for Algorithm {
+    fn default() -> Self {
+        Self::Hmac(Hash::Sha256)
+    }
 }
 
 impl Algorithm {
@@ -145,6 +152,21 @@ pub(crate) struct KeyRule {
     pub(crate) refuse_prefixes: Vec<String>,
 }
 
+impl Default for KeyRule {
+    fn default() -> Self {
+        Self {
+            encoding: KeyEncoding::Utf8,
+            strip: Vec::new(),
+            prefix: None,
+            derive: None,
+            nfkd: false,
+            min: 1,
+            max: 4096,
+            refuse_prefixes: Vec::new(),
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeyEncoding {
     Utf8,
@@ -222,6 +244,12 @@ impl Retry {
 pub(crate) struct AnswerRule {
     pub(crate) duplicate: u16,
     pub(crate) unauthorized: u16,
+}
+
+impl Default for AnswerRule {
+    fn default() -> Self {
+        Self { duplicate: 200, unauthorized: 401 }
+    }
 }
 
 /// How many deliveries one token may bring.

@@ -48,7 +48,7 @@ impl Scheme {
         if let Some((_, json)) = BUILT_IN.iter().find(|(name, _)| *name == id) {
             return Self::from_json(json);
         }
-        let hint = match fields::closest(id, Self::names()) {
+        let hint = match fields::closest(id, &mut Self::names()) {
             Some(close) => format!("did you mean `{close}`?"),
             None => "`hookproof providers` lists them, and `Scheme.from_file` reads your own".into(),
         };
@@ -74,8 +74,10 @@ impl Scheme {
     /// assert!(error.message().starts_with("scheme `acme`: `signature.algorithm` is `hmac-sha3`: allowed are `hmac-sha256`"));
     /// ```
     pub fn from_json(text: &str) -> Result<Self, Error> {
-        let value = serde_json::from_str(text)
-            .map_err(|error| Error::new(ErrorKind::SchemeInvalid, format!("the scheme is not JSON: {error}")))?;
+        let value = serde_json::from_str(text).map_err(|error| {
+            let place = format!("line {}, column {}", error.line(), error.column());
+            Error::new(ErrorKind::SchemeInvalid, format!("the scheme is not JSON: {place}"))
+        })?;
         Self::from_value(&value)
     }
 
