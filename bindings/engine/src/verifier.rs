@@ -20,11 +20,14 @@ pub struct Reading<'a> {
     pub head: &'a str,
 }
 
+/// More headers than a scheme may read: the core refuses one that reads more than sixteen.
+const MOST: usize = 16;
+
 /// A head, taken apart. The host has picked the values in the order of the names.
 pub(crate) struct Head<'a> {
     method: Option<&'a str>,
     url: Option<&'a str>,
-    values: Vec<&'a [u8]>,
+    values: [&'a [u8]; MOST],
 }
 
 impl<'a> Head<'a> {
@@ -32,7 +35,9 @@ impl<'a> Head<'a> {
         let mut lines = head.split('\n');
         let mut next = || lines.next().filter(|line| !line.is_empty());
         let (method, url) = (next(), next());
-        Self { method, url, values: lines.map(str::as_bytes).collect() }
+        let mut values: [&[u8]; MOST] = [&[]; MOST];
+        values.iter_mut().zip(lines).for_each(|(value, line)| *value = line.as_bytes());
+        Self { method, url, values }
     }
 
     pub(crate) fn request<'r>(&'r self, body: &'r [u8]) -> Request<'r> {

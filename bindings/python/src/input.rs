@@ -20,8 +20,13 @@ impl Headers for Picked {
 
 pub(crate) type Object<'a, 'py> = &'a Bound<'py, PyAny>;
 
-/// The headers that a verifier reads, each under its name and under the one that it has in a WSGI environ.
-pub(crate) struct Names(Vec<(String, Py<PyString>)>);
+/// The headers that a verifier reads.
+pub(crate) struct Names {
+    /// Each under its name and under the one that it has in a WSGI environ.
+    names: Vec<(String, Py<PyString>)>,
+    /// A bit for each length that a name has: most headers of a request are told from these by their length alone.
+    lengths: u64,
+}
 
 impl Names {
     pub(crate) fn new(py: Python<'_>, names: &[String]) -> Self {
@@ -29,15 +34,18 @@ impl Names {
             name @ ("CONTENT_TYPE" | "CONTENT_LENGTH") => PyString::intern(py, name).unbind(),
             name => PyString::intern(py, &format!("HTTP_{name}")).unbind(),
         };
-        Self(names.iter().map(|name| (name.clone(), environ(name))).collect())
+        Self {
+            names: names.iter().map(|name| (name.clone(), environ(name))).collect(),
+            lengths: names.iter().fold(0, |lengths, name| lengths | length_bit(name)),
+        }
     }
 
     /// Reads each header once.
     pub(crate) fn pick(&self, headers: Object) -> PyResult<Picked> {
-        let mut picked: Vec<Option<PyBackedStr>> = self.0.iter().map(|_| None).collect();
+        let mut picked: Vec<Option<PyBackedStr>> = self.names.iter().map(|_| None).collect();
         match headers.cast_exact::<PyDict>() {
             Ok(dict) if dict.contains(intern!(dict.py(), "REQUEST_METHOD"))? => {
-                for ((_, name), slot) in self.0.iter().zip(&mut picked) {
+                for ((_, name), slot) in self.names.iter().zip(&mut picked) {
                     if let Some(value) = dict.get_item(name.bind(dict.py()))? {
                         add(slot, &value)?;
                     }
@@ -58,10 +66,17 @@ impl Names {
 
     fn take(&self, name: Object, value: Object, picked: &mut [Option<PyBackedStr>]) -> PyResult<()> {
         let Ok(name) = name.cast::<PyString>() else { return rare(name, "name").map(drop) };
-        let same = |name: &str| self.0.iter().position(|(wanted, _)| wanted.eq_ignore_ascii_case(name));
-        let slot = name.to_str().ok().and_then(same).and_then(|place| picked.get_mut(place));
-        slot.map_or(Ok(()), |slot| add(slot, value))
+        let Ok(name) = name.to_str() else { return Ok(()) };
+        if self.lengths & length_bit(name) == 0 {
+            return Ok(());
+        }
+        let wanted = self.names.iter().position(|(wanted, _)| wanted.eq_ignore_ascii_case(name));
+        wanted.and_then(|place| picked.get_mut(place)).map_or(Ok(()), |slot| add(slot, value))
     }
+}
+
+fn length_bit(name: &str) -> u64 {
+    1 << (name.len() & 63)
 }
 
 /// Adds a line to what is known of a header: several are one value, joined as HTTP joins them.

@@ -114,10 +114,11 @@ impl Comparison<'_> {
                 item.signature.as_deref().filter(|signature| !signature.is_empty()).ok_or(SIGNATURE_MISSING)?;
             let mut candidates = Candidates::new();
             if let Some(place) = place {
-                candidates.read(signature.as_bytes(), place, self.wire)?;
+                candidates.read(signature.as_bytes(), place, self.rule, self.wire)?;
             }
             candidates.check()?;
-            let content = self.wire.content(self.rule, Spelling::AsIs, Some(item), self.proven)?;
+            let mut content = Content::new();
+            self.wire.fill(&mut content, self.rule, Spelling::AsIs, Some(item), self.proven)?;
             secret = Ok(Some(self.signer(&content, &candidates, &Running::new()).ok_or(MISMATCH)?));
         }
         secret
@@ -132,7 +133,8 @@ impl Comparison<'_> {
         }
         let mut secret = None;
         for spelling in self.inner.spellings(self.rule) {
-            let content = self.wire.content(self.rule, *spelling, None, self.proven)?;
+            let mut content = Content::new();
+            self.wire.fill(&mut content, self.rule, *spelling, None, self.proven)?;
             let found = self.signer(&content, candidates, running);
             if found.is_some() && self.inner.is_challenge(&content) {
                 return Err(CHALLENGE);
@@ -172,10 +174,10 @@ impl Comparison<'_> {
         for key in self.active() {
             let started = running.iter().find(|(of, _)| *of == key.secret);
             let tag = match (started, &key.kind, self.rule.algorithm) {
-                (Some((_, hasher)), Kind::Mac(_), _) => content.after_body(hasher.clone(), &[]),
-                (Some((_, hasher)), Kind::Plain(plain), _) => content.after_body(hasher.clone(), plain),
-                (None, Kind::Mac(keyed), _) => content.tag((**keyed).clone(), &[]),
-                (None, Kind::Plain(plain), Algorithm::Digest(hash)) => content.tag(hash.start(), plain),
+                (Some((_, hasher)), Kind::Mac(_), _) => hasher.tag(&content.after_body(&[])),
+                (Some((_, hasher)), Kind::Plain(plain), _) => hasher.tag(&content.after_body(plain)),
+                (None, Kind::Mac(keyed), _) => content.tag(keyed, &[]),
+                (None, Kind::Plain(plain), Algorithm::Digest(hash)) => content.tag(&hash.start(), plain),
                 _ => continue,
             };
             let matched = candidates

@@ -25,61 +25,66 @@ pub(crate) struct Proven<'a> {
     pub(crate) timestamp: &'a [u8],
 }
 
-/// What is signed. The body, which may be long, stays where it is.
+/// What is signed. The body, which may be long, stays where it is, and of the key no copy is made.
 pub(crate) struct Content<'a> {
-    before: Text,
     body: &'a [u8],
-    after: Text,
+    /// Where in the text the body stands: at its end, unless it was met before.
+    body_at: Option<usize>,
+    /// The text, as long as it is short: then it needs no allocation.
+    short: [u8; 128],
+    used: usize,
+    /// The text, once it is longer.
+    long: Vec<u8>,
+    /// Where in the text the key stands, in front of the body and behind it.
+    keys: [Vec<usize>; 2],
 }
 
-impl Content<'_> {
-    /// Feeds what stands in front of the body.
-    pub(crate) fn before_body(&self, hasher: &mut Hasher, key: &[u8]) {
-        self.before.parts(key, |part| hasher.update(part));
-    }
-
-    /// The digest or MAC once the body was fed.
-    pub(crate) fn after_body(&self, mut hasher: Hasher, key: &[u8]) -> Tag {
-        self.after.parts(key, |part| hasher.update(part));
-        hasher.finish()
+impl<'a> Content<'a> {
+    pub(crate) const fn new() -> Self {
+        Self { body: &[], body_at: None, short: [0; 128], used: 0, long: Vec::new(), keys: [Vec::new(), Vec::new()] }
     }
 
     /// The digest or MAC of all of it.
-    pub(crate) fn tag(&self, mut hasher: Hasher, key: &[u8]) -> Tag {
-        self.before_body(&mut hasher, key);
-        hasher.update(self.body);
-        self.after_body(hasher, key)
+    pub(crate) fn tag(&self, hasher: &Hasher, key: &[u8]) -> Tag {
+        let [front, behind] = &self.keys;
+        if front.is_empty() && behind.is_empty() {
+            let (before, after) = self.sides();
+            return hasher.tag(&[before, self.body, after]);
+        }
+        hasher.tag(&self.parts(key))
+    }
+
+    /// What stands in front of the body.
+    pub(crate) fn before_body<'p>(&'p self, key: &'p [u8]) -> Vec<&'p [u8]> {
+        let ((before, _), [keys, _]) = (self.sides(), &self.keys);
+        with_key(before, keys, key)
+    }
+
+    /// What stands behind the body.
+    pub(crate) fn after_body<'p>(&'p self, key: &'p [u8]) -> Vec<&'p [u8]> {
+        let ((_, after), [_, keys]) = (self.sides(), &self.keys);
+        with_key(after, keys, key)
     }
 
     /// All of it in one piece, for algorithms that need it so and for showing it.
     pub(crate) fn joined(&self, key: &[u8]) -> Vec<u8> {
-        let mut joined = Vec::new();
-        self.before.parts(key, |part| joined.extend_from_slice(part));
-        joined.extend_from_slice(self.body);
-        self.after.parts(key, |part| joined.extend_from_slice(part));
-        joined
-    }
-}
-
-/// Text that is mostly short, and then needs no allocation.
-struct Text {
-    short: [u8; 128],
-    used: usize,
-    /// All of it, once it is longer.
-    long: Vec<u8>,
-    /// Where the key stands, of which no copy is made.
-    keys: Vec<usize>,
-}
-
-impl Text {
-    const fn new() -> Self {
-        Self { short: [0; 128], used: 0, long: Vec::new(), keys: Vec::new() }
+        self.parts(key).concat()
     }
 
-    fn as_bytes(&self) -> &[u8] {
+    fn parts<'p>(&'p self, key: &'p [u8]) -> Vec<&'p [u8]> {
+        [&*self.before_body(key), &[self.body], &self.after_body(key)].concat()
+    }
+
+    fn sides(&self) -> (&[u8], &[u8]) {
+        let text = self.text();
+        self.body_at.and_then(|at| text.split_at_checked(at)).unwrap_or((text, &[]))
+    }
+
+    fn text(&self) -> &[u8] {
         if self.long.is_empty() { self.short.get(..self.used).unwrap_or_default() } else { &self.long }
     }
 
+    #[inline]
     fn push(&mut self, bytes: &[u8]) {
         let end = self.used.saturating_add(bytes.len());
         match self.short.get_mut(self.used..end) {
@@ -87,64 +92,99 @@ impl Text {
                 free.copy_from_slice(bytes);
                 self.used = end;
             }
-            _ => {
-                if self.long.is_empty() {
-                    self.long.extend_from_slice(self.short.get(..self.used).unwrap_or_default());
-                }
-                self.long.extend_from_slice(bytes);
-            }
+            _ => self.push_long(bytes),
         }
     }
 
-    fn parts(&self, key: &[u8], mut take: impl FnMut(&[u8])) {
-        let text = self.as_bytes();
-        let mut from = 0;
-        for at in &self.keys {
-            take(text.get(from..*at).unwrap_or_default());
-            take(key);
-            from = *at;
+    #[cold]
+    fn push_long(&mut self, bytes: &[u8]) {
+        if self.long.is_empty() {
+            self.long.extend_from_slice(self.short.get(..self.used).unwrap_or_default());
         }
-        take(text.get(from..).unwrap_or_default());
+        self.long.extend_from_slice(bytes);
+    }
+
+    fn push_body(&mut self, body: &'a [u8]) {
+        (self.body, self.body_at) = (body, Some(self.text().len()));
+    }
+
+    fn push_key(&mut self) {
+        let at = self.text().len().saturating_sub(self.body_at.unwrap_or_default());
+        let [front, behind] = &mut self.keys;
+        if self.body_at.is_none() { front.push(at) } else { behind.push(at) }
     }
 }
 
+/// A text, with the key at these places of it.
+fn with_key<'p>(mut text: &'p [u8], places: &[usize], key: &'p [u8]) -> Vec<&'p [u8]> {
+    let (mut parts, mut from) = (Vec::new(), 0usize);
+    for at in places {
+        let (part, rest) = text.split_at_checked(at.saturating_sub(from)).unwrap_or((text, &[]));
+        parts.extend([part, key]);
+        (text, from) = (rest, *at);
+    }
+    parts.push(text);
+    parts
+}
+
 impl<'a> Wire<'a> {
-    /// What a rule signs; `item` is the place that `*` stands for.
-    pub(crate) fn content(
+    /// Adds what a rule signs; `item` is the place that `*` stands for.
+    pub(crate) fn fill(
+        &self,
+        content: &mut Content<'a>,
+        rule: &SignatureRule,
+        spelling: Spelling,
+        item: Option<&Item<'_>>,
+        proven: Proven<'_>,
+    ) -> Result<(), Error> {
+        for (place, piece) in rule.content.0.iter().enumerate() {
+            let value = match &piece.what {
+                What::Body if content.body_at.is_none() && piece.filters.is_empty() => {
+                    content.push_body(self.body);
+                    continue;
+                }
+                What::Secret => {
+                    content.push_key();
+                    continue;
+                }
+                What::Literal(literal) => Cow::Borrowed(literal.as_bytes()),
+                What::Timestamp => Cow::Borrowed(proven.timestamp),
+                What::Id => Cow::Borrowed(proven.id),
+                _ => self.piece(piece, place, spelling, item)?,
+            };
+            if piece.filters.is_empty() {
+                content.push(&value);
+            } else {
+                content.push(&piece.filters.iter().fold(value, |value, filter| filtered(value, *filter)));
+            }
+        }
+        Ok(())
+    }
+
+    /// What a rule signs, in one piece; `key` is what is shown for the secret.
+    pub(crate) fn signed_bytes(
         &self,
         rule: &SignatureRule,
         spelling: Spelling,
         item: Option<&Item<'_>>,
         proven: Proven<'_>,
-    ) -> Result<Content<'a>, Error> {
-        let mut content = Content { before: Text::new(), body: &[], after: Text::new() };
-        let mut text = &mut content.before;
-        for (place, piece) in rule.content.0.iter().enumerate() {
-            match &piece.what {
-                What::Literal(literal) => text.push(literal.as_bytes()),
-                What::Secret => text.keys.push(text.as_bytes().len()),
-                What::Body if content.body.is_empty() && piece.filters.is_empty() => {
-                    content.body = self.body;
-                    text = &mut content.after;
-                }
-                _ => text.push(&self.piece(piece, place, spelling, item, proven)?),
-            }
-        }
-        Ok(content)
+        key: &[u8],
+    ) -> Result<Vec<u8>, Error> {
+        let mut content = Content::new();
+        self.fill(&mut content, rule, spelling, item, proven)?;
+        Ok(content.joined(key))
     }
 
+    /// What stands for a placeholder that is not one of the frequent ones.
     fn piece<'s>(
         &'s self,
         piece: &Piece,
         place: usize,
         spelling: Spelling,
         item: Option<&'s Item<'_>>,
-        proven: Proven<'s>,
     ) -> Result<Value<'s>, Error> {
-        let value = match &piece.what {
+        Ok(match &piece.what {
             What::Body => Cow::Borrowed(self.body),
-            What::Timestamp => Cow::Borrowed(proven.timestamp),
-            What::Id => Cow::Borrowed(proven.id),
             What::Method => Cow::Borrowed(self.method.ok_or(NO_METHOD)?.as_bytes()),
             What::Url(part) => self.url_part(*part, spelling)?,
             What::FormSorted { unique } => Cow::Owned(form::sorted(self.body, *unique)),
@@ -157,9 +197,8 @@ impl<'a> Wire<'a> {
                 Some(value) => value,
                 None => absent(piece, matches!(source, Source::Header(_)))?,
             },
-            What::Literal(_) | What::Secret | What::Token | What::Mac => Cow::Borrowed(&b""[..]),
-        };
-        piece.filters.iter().try_fold(value, |value, filter| filtered(value, *filter))
+            _ => Cow::Borrowed(&[]),
+        })
     }
 
     fn url_part(&self, part: UrlPart, spelling: Spelling) -> Result<Value<'_>, Error> {
@@ -190,8 +229,8 @@ fn absent(piece: &Piece, header: bool) -> Result<Value<'static>, Error> {
     }
 }
 
-fn filtered(value: Value<'_>, filter: Filter) -> Result<Value<'_>, Error> {
-    Ok(match filter {
+fn filtered(value: Value<'_>, filter: Filter) -> Value<'_> {
+    match filter {
         Filter::Digest(hash) => Cow::Owned(hash.of(&value).as_bytes().to_vec()),
         Filter::Crc32 => Cow::Owned(crate::digest::crc32(&value).to_be_bytes().to_vec()),
         Filter::Encode(encoding) => Cow::Owned(encoding.encode(&value).into_bytes()),
@@ -217,5 +256,5 @@ fn filtered(value: Value<'_>, filter: Filter) -> Result<Value<'_>, Error> {
             )
         }
         Filter::Decoded => Cow::Owned(form::percent_decode(&value, true).into_owned()),
-    })
+    }
 }

@@ -1,7 +1,7 @@
 use hmac::{Hmac, KeyInit, Mac};
 use md5::Md5;
 use sha1::Sha1;
-use sha2::{Digest, Sha256, Sha384, Sha512};
+use sha2::{Digest, Sha256, Sha384, Sha512, digest::FixedOutput};
 use subtle::{Choice, ConstantTimeEq};
 
 /// The longest digest here, SHA-512's, in bytes.
@@ -39,7 +39,7 @@ impl Hash {
     }
 
     pub(crate) fn of(self, data: &[u8]) -> Tag {
-        self.start().and_finish(data)
+        self.start().tag(&[data])
     }
 
     /// The HMAC state after the key: cloning it is what makes a verification cheap.
@@ -91,13 +91,16 @@ impl Hasher {
         each!(self, hasher => Digest::update(hasher, data), hasher => Mac::update(hasher, data));
     }
 
-    pub(crate) fn and_finish(mut self, data: &[u8]) -> Tag {
-        self.update(data);
-        self.finish()
-    }
-
-    pub(crate) fn finish(self) -> Tag {
-        each!(self, hasher => Tag::new(&hasher.finalize()), hasher => Tag::new(&hasher.finalize().into_bytes()))
+    /// The digest or MAC once these parts follow; the state itself stays as it is.
+    pub(crate) fn tag(&self, parts: &[&[u8]]) -> Tag {
+        macro_rules! tag {
+            ($hasher:expr, $update:path) => {{
+                let mut hasher = $hasher.clone();
+                parts.iter().for_each(|part| $update(&mut hasher, part));
+                Tag::new(&hasher.finalize_fixed())
+            }};
+        }
+        each!(self, hasher => tag!(hasher, Digest::update), hasher => tag!(hasher, Mac::update))
     }
 }
 
@@ -109,11 +112,11 @@ pub(crate) struct Tag {
 
 impl Tag {
     fn new(digest: &[u8]) -> Self {
-        let mut bytes = [0; LONGEST];
-        for (to, from) in bytes.iter_mut().zip(digest) {
-            *to = *from;
+        let mut tag = Self { bytes: [0; LONGEST], size: digest.len() };
+        if let Some(bytes) = tag.bytes.get_mut(..digest.len()) {
+            bytes.copy_from_slice(digest);
         }
-        Self { bytes, size: digest.len().min(LONGEST) }
+        tag
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
@@ -152,9 +155,12 @@ impl Blind {
         #[cfg(target_family = "wasm")]
         {
             let keyed = |key: &[u8]| Hash::Sha256.keyed(key);
-            let derived = keyed(secret).map(|hasher| hasher.and_finish(b"hookproof.blind.v1"));
+            let derived = keyed(secret).map(|hasher| hasher.tag(&[b"hookproof.blind.v1"]));
             let hasher = derived.and_then(|key| keyed(key.as_bytes()));
-            Self(hasher.map(|hasher| (hasher.clone(), hasher.and_finish(&[0; 32]))))
+            Self(hasher.map(|hasher| {
+                let zero = hasher.tag(&[&[0; 32]]);
+                (hasher, zero)
+            }))
         }
         #[cfg(not(target_family = "wasm"))]
         Self()
@@ -164,7 +170,7 @@ impl Blind {
         #[cfg(target_family = "wasm")]
         {
             let Some((hasher, zero)) = &self.0 else { return Choice::from(0) };
-            hasher.clone().and_finish(difference).as_bytes().ct_eq(zero.as_bytes())
+            hasher.tag(&[difference]).as_bytes().ct_eq(zero.as_bytes())
         }
         #[cfg(not(target_family = "wasm"))]
         {

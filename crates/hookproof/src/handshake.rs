@@ -116,16 +116,15 @@ fn reply(inner: &Inner, wire: &Wire<'_>, handshake: &Handshake, now: i64) -> Res
                         signature.algorithm == crate::scheme::definition::Algorithm::Hmac(rule.hash)
                     }) =>
                 {
-                    Some((**hasher).clone())
+                    Some(hasher)
                 }
                 _ => None,
             });
-            let mut hasher = keyed.ok_or(Error::fixed(
+            let hasher = keyed.ok_or(Error::fixed(
                 ErrorKind::SecretMissing,
                 "no secret is valid now that could answer the handshake",
             ))?;
-            hasher.update(content.as_bytes());
-            rule.encoding.encode(hasher.finish().as_bytes())
+            rule.encoding.encode(hasher.tag(&[content.as_bytes()]).as_bytes())
         }
     };
     let body = rendered(&handshake.answer, wire, token, &mac);

@@ -9,6 +9,7 @@ use crate::{
         template::What,
     },
     signature::Place,
+    verdict::{in_body, per_item},
 };
 
 /// What follows from scheme and options, worked out once.
@@ -18,6 +19,8 @@ pub(crate) struct Plan {
     /// Which bytes an id may have: visible ones that cannot move a boundary of what is signed.
     id_bytes: [bool; 256],
     pub(crate) places: Vec<Place>,
+    /// There are signatures in the body, apart from those of a batch's items.
+    pub(crate) in_body: bool,
     /// The signature covers only part of the body.
     pub(crate) partial: bool,
     /// A challenge that a handshake would sign for anybody: no delivery may look like one.
@@ -41,6 +44,7 @@ impl Plan {
                 u8::try_from(byte).is_ok_and(|byte| byte.is_ascii_graphic() && !delimiters.contains(&byte))
             }),
             places: Place::all(definition, &options.config, |rule| keys.iter().any(|key| key.rule == rule)),
+            in_body: definition.signatures.iter().any(|rule| in_body(rule) && !per_item(rule)),
             needs_id: options.identity == Identity::Id || definition.id_is_content(),
             partial: definition.coverage() == Coverage::Partial,
             oracle: definition.handshakes.iter().any(|handshake| handshake.mac.is_some() && !handshake.signed),

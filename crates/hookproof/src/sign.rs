@@ -8,7 +8,7 @@ use core::fmt;
 
 use crate::{
     Error, ErrorKind, Options, Request, Scheme, Secret, Verifier,
-    content::Proven,
+    content::{Content, Proven},
     encoding::Encoding,
     keyring::Kind,
     scheme::{
@@ -243,7 +243,8 @@ impl Signer {
         request.url = url;
         let wire = Wire::new(&self.scheme.0, &self.options, &request);
         let proven = Proven { id: message.id.unwrap_or_default().as_bytes(), timestamp: timestamp.as_bytes() };
-        let content = wire.content(rule, Spelling::AsIs, None, proven)?;
+        let mut content = Content::new();
+        wire.fill(&mut content, rule, Spelling::AsIs, None, proven)?;
         let bytes: Cow<'_, [u8]> = match &self.key {
             SigningKey::Shared(verifier) => {
                 let key = verifier
@@ -260,9 +261,9 @@ impl Signer {
                         return Ok(format!("Basic {}", Encoding::Base64.encode(pair)));
                     }
                     (Some(Kind::Plain(key)), Algorithm::Digest(hash)) => {
-                        Cow::Owned(content.tag(hash.start(), key).as_bytes().to_vec())
+                        Cow::Owned(content.tag(&hash.start(), key).as_bytes().to_vec())
                     }
-                    (Some(Kind::Mac(keyed)), _) => Cow::Owned(content.tag((**keyed).clone(), &[]).as_bytes().to_vec()),
+                    (Some(Kind::Mac(keyed)), _) => Cow::Owned(content.tag(keyed, &[]).as_bytes().to_vec()),
                     _ => {
                         return Err(Error::fixed(
                             ErrorKind::SecretWrongKind,

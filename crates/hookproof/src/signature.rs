@@ -60,22 +60,32 @@ impl Candidates {
     }
 
     /// Reads one value for those rules of its place that count for this request.
-    pub(crate) fn read(&mut self, value: &[u8], place: &Place, wire: &Wire<'_>) -> Result<(), Error> {
-        let Some((_, shape)) = place.rules(wire).next() else { return Ok(()) };
-        let most = MOST_CANDIDATES.saturating_add(place.times.len());
-        let mut list = elements(value, &shape.separators);
-        let read = if value.len() > LONGEST_HEADER {
-            Err(MALFORMED)
-        } else {
-            let mut first = list.by_ref().take(most).enumerate();
-            first.try_for_each(|(at, element)| self.read_element(element, at, value, place, wire))
-        };
-        match read {
-            Ok(()) if list.next().is_none() => Ok(()),
-            Err(error) if elements(value, &shape.separators).nth(most).is_none() => Err(error),
+    /// The elements are of the shape that the first of them gives.
+    pub(crate) fn read(
+        &mut self,
+        value: &[u8],
+        place: &Place,
+        shape: &SignatureRule,
+        wire: &Wire<'_>,
+    ) -> Result<(), Error> {
+        match self.read_list(value, place, shape, wire) {
             // Whatever else is wrong.
-            _ => Err(TOO_MANY),
+            Err(_) if elements(value, &shape.separators).nth(place.most()).is_some() => Err(TOO_MANY),
+            read => read,
         }
+    }
+
+    fn read_list(&mut self, value: &[u8], place: &Place, shape: &SignatureRule, wire: &Wire<'_>) -> Result<(), Error> {
+        if value.len() > LONGEST_HEADER {
+            return Err(MALFORMED);
+        }
+        for (at, element) in elements(value, &shape.separators).enumerate() {
+            if at == place.most() {
+                return Err(TOO_MANY);
+            }
+            self.read_element(element, at, value, place, shape, wire)?;
+        }
+        Ok(())
     }
 
     fn read_element(
@@ -84,9 +94,9 @@ impl Candidates {
         at: usize,
         value: &[u8],
         place: &Place,
+        shape: &SignatureRule,
         wire: &Wire<'_>,
     ) -> Result<(), Error> {
-        let Some((_, shape)) = place.rules(wire).next() else { return Ok(()) };
         let mut well_formed = false;
         if let Some(joiner) = shape.joiner {
             let (label, payload) = split(element, joiner, place.longest_label).ok_or(MALFORMED)?;
@@ -169,6 +179,11 @@ pub(crate) struct Entry {
 }
 
 impl Place {
+    /// The most elements of a list.
+    fn most(&self) -> usize {
+        MOST_CANDIDATES.saturating_add(self.times.len())
+    }
+
     /// Its rules that count for a request.
     pub(crate) fn rules<'p>(&'p self, wire: &'p Wire<'_>) -> impl Iterator<Item = (&'p Entry, &'p SignatureRule)> {
         self.entries.iter().filter_map(|entry| {

@@ -4,6 +4,7 @@ use core::fmt;
 use crate::{
     Delivery, Error, Request, Verifier,
     comparison::Running,
+    content::Content,
     keyring::Kind,
     scheme::{definition::Algorithm, template::What},
     signature::Candidates,
@@ -55,14 +56,15 @@ impl Verifier {
                 })
                 && !inner.definition().timestamp.iter().flat_map(|rule| &rule.from).any(|source| source.in_body());
             if plain && !inner.definition().decoded && inner.spellings(rule) == [Spelling::AsIs] {
-                let content = wire.content(rule, Spelling::AsIs, None, head.proven())?;
+                let mut content = Content::new();
+                wire.fill(&mut content, rule, Spelling::AsIs, None, head.proven())?;
                 for key in inner.keys().iter().filter(|key| key.rule == number) {
                     let (mut hasher, plain): (_, &[u8]) = match (&key.kind, rule.algorithm) {
                         (Kind::Mac(keyed), _) => ((**keyed).clone(), &[]),
                         (Kind::Plain(plain), Algorithm::Digest(hash)) => (hash.start(), plain),
                         _ => continue,
                     };
-                    content.before_body(&mut hasher, plain);
+                    content.before_body(plain).into_iter().for_each(|part| hasher.update(part));
                     running.push((key.secret, hasher));
                 }
             }

@@ -42,10 +42,12 @@ fn digits(text: &[u8], most: usize) -> Option<i64> {
     if text.is_empty() || text.len() > most || (text.len() > 1 && text.first() == Some(&b'0')) {
         return None;
     }
-    text.iter().try_fold(0i64, |number, digit| {
-        let digit = i64::from(digit.checked_sub(b'0').filter(|digit| *digit < 10)?);
-        number.checked_mul(10)?.checked_add(digit)
-    })
+    // At most 18 digits overflow nothing.
+    let (valid, number) = text.iter().fold((true, 0i64), |(valid, number), byte| {
+        let digit = byte.wrapping_sub(b'0');
+        (valid & (digit < 10), number.wrapping_mul(10).wrapping_add(i64::from(digit)))
+    });
+    valid.then_some(number)
 }
 
 /// `2026-11-21T10:00:00.123Z`, or an offset for the `Z`; up to nine digits of a fraction.

@@ -101,7 +101,7 @@ impl Inner {
             any = true;
             for value in wire.carried(rule)? {
                 carried = true;
-                if let Err(error) = candidates.read(&value, place, wire) {
+                if let Err(error) = candidates.read(&value, place, rule, wire) {
                     return Ok(Err(error));
                 }
             }
@@ -156,7 +156,9 @@ impl Inner {
     ) -> Result<Proof<'a>, Error> {
         let definition = self.definition();
         self.complete(wire, &mut head)?;
-        self.read_signatures(wire, true, candidates)??;
+        if self.plan().in_body {
+            self.read_signatures(wire, true, candidates)??;
+        }
 
         let mut secret = None;
         for (number, rule) in wire.rules() {
@@ -209,11 +211,11 @@ impl Inner {
             match wire.items(rule)? {
                 Some(items) => {
                     for item in &items {
-                        signed.extend(wire.content(rule, Spelling::AsIs, Some(item), head.proven())?.joined(&[]));
+                        signed.extend(wire.signed_bytes(rule, Spelling::AsIs, Some(item), head.proven(), &[])?);
                         signed.push(b'\n');
                     }
                 }
-                None => signed.extend(wire.content(rule, Spelling::AsIs, None, head.proven())?.joined(&[])),
+                None => signed.extend(wire.signed_bytes(rule, Spelling::AsIs, None, head.proven(), &[])?),
             }
         }
         Ok(Some(signed))
@@ -226,10 +228,10 @@ impl Inner {
     }
 }
 
-fn in_body(rule: &SignatureRule) -> bool {
+pub(crate) fn in_body(rule: &SignatureRule) -> bool {
     matches!(rule.carrier, Carrier::Form(_) | Carrier::Json(_))
 }
 
-fn per_item(rule: &SignatureRule) -> bool {
+pub(crate) fn per_item(rule: &SignatureRule) -> bool {
     matches!(&rule.carrier, Carrier::Json(pointer) if pointer.each())
 }

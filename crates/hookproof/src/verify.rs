@@ -148,8 +148,10 @@ impl Verifier {
         let wire = self.0.wire(request);
         let mut candidates = Candidates::new();
         let head = self.0.open(&wire, &mut candidates)?;
-        let proof = self.0.settle(&wire, head, &mut candidates, now, &Running::new());
-        proof.map_err(|error| self.0.explained(error, request, now))
+        match self.0.settle(&wire, head, &mut candidates, now, &Running::new()) {
+            Err(error) => Err(self.0.explained(error, request, now)),
+            proof => proof,
+        }
     }
 
     /// Puts a proof and the body that it is about together again.

@@ -4,7 +4,7 @@ use alloc::{borrow::Cow, collections::BTreeMap, string::String, vec::Vec};
 
 use crate::{
     Error, ErrorKind, Headers, Options, Request, form,
-    json::{self, Found, Unreadable},
+    json::{self, Found, Pointer, Unreadable},
     request,
     scheme::{
         definition::{Algorithm, Carrier, Definition, SignatureRule},
@@ -44,9 +44,10 @@ impl<'a> Wire<'a> {
     }
 
     /// The header of a slot, trimmed; empty ones are absent.
+    #[inline]
     pub(crate) fn header(&self, slot: usize) -> Option<Value<'a>> {
         let name = self.definition.slots.names.get(slot)?;
-        self.headers.value(slot, name).map(trimmed).filter(|value| !value.is_empty())
+        trimmed(self.headers.value(slot, name)?)
     }
 
     /// A header by its name, for the few that the core itself knows.
@@ -82,33 +83,32 @@ impl<'a> Wire<'a> {
                 Some(found) => found.scalar().map(bytes),
                 None => None,
             },
-            Source::Header(_) | Source::Label(_) | Source::Position(_) => self.in_header(source),
+            Source::Header(slot) => self.header(*slot),
+            Source::Label(_) | Source::Position(_) => self.in_list(source),
         })
     }
 
     /// The first of the sources outside the body that has a value, borrowed from the request where it can be.
     pub(crate) fn lent(&self, sources: &[Source]) -> Option<Value<'a>> {
-        sources.iter().filter(|source| !source.in_body()).find_map(|source| {
-            let value = match source {
-                Source::Query(name) => {
-                    self.url().and_then(|url| url.parameter(name)).map(|value| Cow::Owned(value.into_owned()))
-                }
-                _ => self.in_header(source),
-            };
-            value.filter(|value| !value.is_empty())
+        sources.iter().find_map(|source| match source {
+            Source::Header(slot) => self.header(*slot),
+            Source::Label(_) | Source::Position(_) => self.in_list(source).filter(|value| !value.is_empty()),
+            Source::Query(name) => {
+                let value = self.url()?.parameter(name).filter(|value| !value.is_empty())?;
+                Some(Cow::Owned(value.into_owned()))
+            }
+            Source::Form(_) | Source::Json(_) => None,
         })
     }
 
-    fn in_header(&self, source: &Source) -> Option<Value<'a>> {
+    /// An element of the signature's list.
+    fn in_list(&self, source: &Source) -> Option<Value<'a>> {
         fn element<'v>(source: &Source, rule: &SignatureRule, value: &'v [u8]) -> Option<&'v [u8]> {
             match source {
                 Source::Label(label) => signature::labelled(value, rule, label),
                 Source::Position(place) => signature::elements(value, &rule.separators).nth(*place),
                 _ => None,
             }
-        }
-        if let Source::Header(slot) = source {
-            return self.header(*slot);
         }
         let (list, rule) = self.list()?;
         match list {
@@ -152,10 +152,12 @@ impl<'a> Wire<'a> {
     }
 
     /// Whether a rule counts for this request's content type: one that names it, or else one that names none.
+    #[inline]
     pub(crate) fn counts(&self, rule: &SignatureRule) -> bool {
-        if !self.definition.by_content_type {
-            return true;
-        }
+        !self.definition.by_content_type || self.is_of_content_type(rule)
+    }
+
+    fn is_of_content_type(&self, rule: &SignatureRule) -> bool {
         let Some(wanted) = &rule.content_type else {
             return !self.definition.signatures.iter().any(|rule| rule.content_type.is_some() && self.counts(rule));
         };
@@ -164,14 +166,19 @@ impl<'a> Wire<'a> {
         media.is_some_and(|media| media.trim_ascii().eq_ignore_ascii_case(wanted.as_bytes()))
     }
 
-    /// For signatures per item: each item's signature and signed values, found in one pass per pointer.
+    /// For signatures per item: each item's signature and signed values.
+    #[inline]
     pub(crate) fn items(&self, rule: &SignatureRule) -> Result<Option<Vec<Item<'_>>>, Error> {
+        match &rule.carrier {
+            Carrier::Json(pointer) if pointer.each() => self.items_at(pointer, rule).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// They are found in one pass per pointer.
+    fn items_at(&self, pointer: &Pointer, rule: &SignatureRule) -> Result<Vec<Item<'_>>, Error> {
         /// More than any provider batches; it bounds the work before anything is proven.
         const MOST_ITEMS: usize = 1000;
-        let Carrier::Json(pointer) = &rule.carrier else { return Ok(None) };
-        if !pointer.each() {
-            return Ok(None);
-        }
         let signatures = json::find_each(self.body, pointer).map_err(unreadable)?;
         if signatures.len() > MOST_ITEMS {
             return Err(Error::fixed(ErrorKind::BodyMalformed, "the batch has more than 1,000 items"));
@@ -190,7 +197,7 @@ impl<'a> Wire<'a> {
                 }
             }
         }
-        Ok(Some(items))
+        Ok(items)
     }
 
     /// Whether a rule's digest would let somebody extend the body.
@@ -226,16 +233,25 @@ pub(crate) fn bytes(text: Cow<'_, str>) -> Value<'_> {
     }
 }
 
-/// Without blanks and tabs at both ends: runtimes differ in whether they strip them.
-fn trimmed(value: Value<'_>) -> Value<'_> {
-    fn trim(value: &[u8]) -> &[u8] {
-        let is_text = |byte: &u8| !matches!(byte, b' ' | b'\t');
-        let from = value.iter().position(is_text).unwrap_or(value.len());
-        let to = value.iter().rposition(is_text).map_or(from, |last| last.saturating_add(1));
-        value.get(from..to).unwrap_or_default()
+/// Without blanks and tabs at both ends, which runtimes differ in stripping; nothing is left of what is empty.
+#[inline]
+fn trimmed(value: Value<'_>) -> Option<Value<'_>> {
+    match &*value {
+        [] => None,
+        [b' ' | b'\t', ..] | [.., b' ' | b'\t'] => {
+            let trimmed = match value {
+                Cow::Borrowed(value) => Cow::Borrowed(trim(value)),
+                Cow::Owned(value) => Cow::Owned(trim(&value).to_vec()),
+            };
+            (!trimmed.is_empty()).then_some(trimmed)
+        }
+        _ => Some(value),
     }
-    match value {
-        Cow::Borrowed(value) => Cow::Borrowed(trim(value)),
-        Cow::Owned(value) => Cow::Owned(trim(&value).to_vec()),
-    }
+}
+
+fn trim(value: &[u8]) -> &[u8] {
+    let is_text = |byte: &u8| !matches!(byte, b' ' | b'\t');
+    let from = value.iter().position(is_text).unwrap_or(value.len());
+    let to = value.iter().rposition(is_text).map_or(from, |last| last.saturating_add(1));
+    value.get(from..to).unwrap_or_default()
 }

@@ -37,6 +37,6 @@ fn of_rule(wire: &Wire<'_>, rule: &SignatureRule, proven: Proven<'_>) -> Result<
     let spelling = wire.definition.spellings.first().copied().unwrap_or(crate::url::Spelling::AsIs);
     let items = wire.items(rule)?;
     let places = items.as_ref().map_or(vec![None], |items| items.iter().map(Some).collect());
-    let shown = |item| Ok(wire.content(rule, spelling, item, proven)?.joined(b"{secret}"));
+    let shown = |item| wire.signed_bytes(rule, spelling, item, proven, b"{secret}");
     places.into_iter().map(shown).collect()
 }
