@@ -150,8 +150,7 @@ format: .build/venv .build/npm ## rewrites the sources in the common format
 torture: build .build/services .build/npm-stores ## processes that die, stop and fail on each store, 2,000 events, 8 copies of each (SEED=n repeats a run)
 	python tests/torture/torture.py $(if $(SEED),--seed $(SEED))
 bench-python: .build/python ## one verification beside the libraries that people use, and what receiving adds to a request of Flask
-	python bindings/python/bench/verify.py
-	python bindings/python/bench/share.py
+	@code=0; for part in verify share; do python bindings/python/bench/$$part.py || code=1; echo; done; exit $$code
 bench-js: .build/js ## verification in Node and in workerd beside what people use, the share of a request, a cold start, sizes, and the bars of each
 	node bindings/js/bench/all.mjs
 docs: .build/cli ## writes what is derived in the documentation

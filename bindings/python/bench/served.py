@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from flask import Flask, request
+
+# A Flask application has OpenTelemetry only if somebody adds it, and then pays for that, too.
+sys.modules["opentelemetry"] = None  # type: ignore[assignment]
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 

@@ -34,7 +34,7 @@ KEY = base64.b64decode(SECRET.removeprefix("whsec_"))
 HMAC = "hmac.digest + compare_digest"
 
 # What is to be reached, at each size: at most this share of the case beside it.
-LIMITS = {
+LIMITS: dict[str, tuple[float | None, ...]] = {
     HMAC: (0.35, 0.5, 0.9, 1.01),
     "standardwebhooks": (0.08, 0.08, 0.08, 0.08),
 }
@@ -177,18 +177,21 @@ def main() -> int:
     missed = []
     print(f"\n{'hookproof as a share of':<32}" + "".join(f"{size:>20}" for size in SIZES))
     checks = [(beside, "hookproof", beside, limits) for beside, limits in LIMITS.items()]
-    checks.append(("one secret (two)", "hookproof, two secrets", "hookproof", (9, 1.1, 1.1, 1.1)))
-    checks.append(("an acceptance (refusal)", "hookproof, refusal", "hookproof", (9, 9, 1.02, 1.02)))
+    checks.append(("one secret (two)", "hookproof, two secrets", "hookproof", (None, 1.1, 1.1, 1.1)))
+    # Below, the exception itself, which a refusal is in Python, costs more than the verification.
+    checks.append(("an acceptance (refusal)", "hookproof, refusal", "hookproof", (None, None, 1.02, 1.02)))
     for title, ours, beside, limits in checks:
         row = f"{title:<32}"
         for size, limit in zip(SIZES, limits, strict=True):
             share = found[size][ours] / found[size][beside]
-            if share > limit:
+            if limit is not None and share > limit:
                 missed.append(f"{title} at {size}: {share:.3f}, at most {limit}")
-            row += f"{share:>10.3f} (<= {limit:<4})"
+            row += f"{share:>10.3f} {'' if limit is None else f'(<= {limit})':<9}"
         print(row)
     longest = found["256 B"]["hookproof, header too long"]
-    print(f"\na header of 8,193 bytes is refused in {longest:.2f} microseconds; import hookproof: {took:.2f} ms")
+    print(
+        f"\na header of 8,193 bytes is refused in {longest:.2f} microseconds (< 5); import hookproof: {took:.2f} ms (<= 3)"
+    )
     if longest >= 5:
         missed.append(f"a header of 8,193 bytes: {longest:.2f} microseconds, less than 5")
     if took > 3:

@@ -13,7 +13,7 @@ def on_delivery(delivery):
     print(delivery.event_type, delivery.id, delivery.json())
 """
 
-from hookproof._engine import VERSION, Delivery, MemoryStore
+from hookproof._engine import VERSION, Delivery, Explanation, MemoryStore
 from hookproof._errors import ConfigurationError, LeaseLost, VerificationError
 from hookproof._scheme import Scheme, Secret
 from hookproof._verifier import Signed, Signer, Stream, Verifier
@@ -31,6 +31,7 @@ __all__ = [
     "Claim",
     "ConfigurationError",
     "Delivery",
+    "Explanation",
     "Item",
     "LeaseLost",
     "MemoryStore",

@@ -38,11 +38,11 @@ Item.__module__ = "hookproof"
 
 
 def parsed(text: str) -> Any:
-    """JSON as Python's objects; that it is JSON, the core has said already."""
+    """JSON as Python's objects; the core has looked at what is a whole body, but not at its numbers."""
     try:
         return json.loads(text)
-    except (ValueError, RecursionError):  # a number of thousands of digits
-        raise VerificationError("the body is JSON that Python does not read", "body_malformed", 400) from None
+    except (ValueError, RecursionError):  # no JSON, or a number of thousands of digits
+        raise VerificationError("the body is not JSON that Python reads", "body_malformed", 400) from None
 
 
 def items(found: Iterable[tuple[bytes | None, str | None, str]]) -> list[Item]:

@@ -4,7 +4,7 @@ from typing import Any, ClassVar, Literal, final
 from typing_extensions import Self, disjoint_base
 
 from hookproof._delivery import Item
-from hookproof._outcome import Told
+from hookproof._outcome import Facts, Kind
 from hookproof.stores import ClaimAnswer
 
 __all__ = [
@@ -14,10 +14,12 @@ __all__ = [
     "STORE_TEXTS",
     "VERSION",
     "Delivery",
+    "Explanation",
     "Kernel",
     "MemoryStore",
     "Reception",
     "Scheme",
+    "Told",
     "Verifier",
     "panic",
     "refuse",
@@ -34,10 +36,8 @@ _Secret = tuple[bytes, str | None, int | None, int | None]
 _Message = tuple[int, str | None, str | None, str, str | None, Sequence[tuple[str, str]]]
 _Request = tuple[Any, Any, str | None, str | None]
 _Command = (
-    tuple[Literal["claim"], bytes, bytes, int, int]
-    | tuple[Literal["run"], int, int, int]
-    | tuple[Literal["complete"], int]
-    | tuple[Literal["release"]]
+    tuple[Literal["claim", "complete", "release"], tuple[Any, ...], float]
+    | tuple[Literal["run"], tuple[bytes, bytes, int, int, int] | None, tuple[float, float], str | None]
     | tuple[Literal["answer"], int | None, list[tuple[str, str]], str, Told]
 )
 
@@ -58,8 +58,22 @@ class Verifier:
     def verify(
         self, body: Any, headers: Any, *, method: str | None = None, url: str | None = None, now: int | None = None
     ) -> Delivery: ...
+    def explain(
+        self, body: Any, headers: Any, *, method: str | None = None, url: str | None = None, now: int | None = None
+    ) -> Explanation | None: ...
     def check(self, headers: Any, method: str | None, url: str | None) -> None: ...
     def facts(self) -> tuple[int, int, list[str], list[str]]: ...
+
+@final
+class Explanation:
+    @property
+    def cause(self) -> str: ...
+    @property
+    def confidence(self) -> Literal["certain", "guess"]: ...
+    @property
+    def fix(self) -> str: ...
+    @property
+    def steps(self) -> list[str]: ...
 
 @final
 class Delivery:
@@ -84,11 +98,13 @@ class Delivery:
 
 @final
 class Kernel:
-    def __new__(cls, verifier: Verifier, deduplicates: bool) -> Self: ...
+    def __new__(cls, verifier: Verifier, deduplicates: bool, memory: MemoryStore | None = None) -> Self: ...
     @property
     def warnings(self) -> list[str]: ...
     @property
     def least_retention(self) -> int: ...
+    @property
+    def reads_url(self) -> bool: ...
     def begin(
         self, request: _Request, now: int, scope: str, token: bytes
     ) -> tuple[_Command, Delivery | None, Reception | None]: ...
@@ -98,6 +114,14 @@ class Reception:
     def step(self, word: str, value: Any = None) -> _Command: ...
 
 @final
+class Told:
+    @property
+    def kind(self) -> Kind: ...
+    @property
+    def code(self) -> str | None: ...
+    def facts(self) -> Facts: ...
+
+@final
 class MemoryStore:
     blocking: ClassVar[bool]
     def __new__(cls, capacity: int = ..., *, scope: str = ...) -> Self: ...
@@ -105,7 +129,6 @@ class MemoryStore:
     def scope(self) -> str: ...
     def claim(self, key: bytes, token: bytes, body_hash: bytes, lease_ms: int) -> ClaimAnswer: ...
     def remember_at_least(self, minimum_ms: int) -> None: ...
-    def warning(self) -> str | None: ...
     def complete(self, key: bytes, token: bytes, retention_ms: int) -> bool: ...
     def release(self, key: bytes, token: bytes) -> bool: ...
     def extend(self, key: bytes, token: bytes, lease_ms: int) -> bool: ...

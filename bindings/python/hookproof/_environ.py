@@ -47,33 +47,49 @@ def content_length(environ: Mapping[str, Any]) -> int | None:
 
 def read(environ: Mapping[str, Any], limit: int) -> bytes:
     """The body, up to `limit` bytes; raises `VerificationError` if it is longer, or not there any more."""
-    stream = environ["wsgi.input"]
     announced = content_length(environ)
-    if announced is None:
-        if not environ.get("HTTP_TRANSFER_ENCODING"):
-            return b""
-        if has_no_end(environ):
-            raise VerificationError(NO_END, "body_not_raw", 500)
-    elif announced > limit:
-        raise too_large(limit)
-    # One byte more than the limit shows that there is more.
-    left = limit + 1 if announced is None else announced
-    chunks = []
-    while left:
-        chunk = stream.read(min(left, 1 << 16))
-        if not chunk:
-            break
-        left -= len(chunk)
-        chunks.append(chunk)
-    if announced is None and not left:
-        raise too_large(limit)
-    if announced is not None and left:
-        raise VerificationError(
-            f"the raw body is gone: {left} of its {announced} bytes are missing. Either a middleware in front read "
-            "`wsgi.input`, which must put what it read back, or the client went away",
-            "body_not_raw",
-            500,
+    if announced is not None:
+        return read_announced(
+            environ, announced, limit, "a middleware in front read `wsgi.input`, which must put it back"
         )
+    if not environ.get("HTTP_TRANSFER_ENCODING"):
+        return b""
+    if has_no_end(environ):
+        raise VerificationError(NO_END, "body_not_raw", 500)
+    # One byte more than the limit shows that there is more.
+    body = _upto(environ["wsgi.input"], limit + 1)
+    if len(body) > limit:
+        raise too_large(limit)
+    return body
+
+
+def read_announced(environ: Mapping[str, Any], announced: int, limit: int, culprit: str) -> bytes:
+    """The body whose length is known; `culprit` is what else could have read it."""
+    if announced > limit:
+        raise too_large(limit)
+    stream = environ["wsgi.input"]
+    body: bytes = stream.read(announced)
+    if len(body) < announced:
+        body += _upto(stream, announced - len(body))
+        if len(body) < announced:
+            raise incomplete(body, announced, culprit)
+    return body
+
+
+def incomplete(body: bytes, announced: int, culprit: str) -> VerificationError:
+    """What is said of a body of which only a part, or nothing, is left."""
+    return VerificationError(
+        f"the raw body is gone: only {len(body)} of its {announced} bytes were left. Either {culprit}; or the client left",
+        "body_not_raw",
+        500,
+    )
+
+
+def _upto(stream: Any, size: int) -> bytes:
+    chunks = []
+    while size and (chunk := stream.read(min(size, 1 << 16))):
+        size -= len(chunk)
+        chunks.append(chunk)
     return b"".join(chunks)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Handler:
     """A user's function that takes a delivery, or the receiver's `enqueue` in its place."""
 
-    __slots__ = ("_takes_claim", "function", "name", "signature")
+    __slots__ = ("function", "name", "signature", "takes_claim")
 
     def __init__(self, receiver: Receiver, function: Callable[..., Any] | None, *, awaits: bool) -> None:
         from inspect import Parameter, signature
@@ -38,13 +38,13 @@ class Handler:
             raise _wrong(f"`{self.name}` has no parameter `delivery`: a handler takes what was verified")
         if delivery.default is not Parameter.empty:
             raise _wrong(f"`delivery` of `{self.name}` has a default: it could then run without one")
-        self._takes_claim = "claim" in self.signature.parameters
-        if self._takes_claim and receiver.store is None:
+        self.takes_claim = "claim" in self.signature.parameters
+        if self.takes_claim and receiver.store is None:
             raise _wrong(f"`{self.name}` takes a `claim`, which there is none of without a store")
 
     def arguments(self, delivery: Delivery, claim: Any) -> dict[str, Any]:
         """What of the receiver's the handler takes."""
-        return {"delivery": delivery, "claim": claim} if self._takes_claim else {"delivery": delivery}
+        return {"delivery": delivery, "claim": claim} if self.takes_claim else {"delivery": delivery}
 
 
 def check_framework(receiver: Receiver, *, awaits: bool) -> None:

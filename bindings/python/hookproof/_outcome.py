@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import logging
     from collections.abc import Callable
-    from typing import Any, Final, Literal
+    from typing import Final, Literal
+
+    from hookproof._engine import Told
 
     Kind = Literal[
         "accepted", "duplicate", "in_flight", "refused", "failed", "lost_lease", "complete_failed", "handshake"
     ]
-    Told = tuple[tuple[Kind, int, str, str | None, str | None], str | None, str | None, str | None, str | None, int]
+    Facts = tuple[tuple[Kind, int, str, str | None, str | None], str | None, str | None, str | None, str | None, int]
 
 
 class Outcome:
@@ -53,7 +56,7 @@ class Outcome:
     """From the request to the answer, the handler included."""
 
     def __init__(self, told: Told, duration_ms: float) -> None:
-        verdict, self.id, self.event_type, self.key_prefix, self.secret_name, self.fence = told
+        verdict, self.id, self.event_type, self.key_prefix, self.secret_name, self.fence = told.facts()
         self.kind, self.status, self.scheme, self.code, self.message = verdict
         self.duration_ms = duration_ms
 
@@ -66,7 +69,7 @@ Outcome.__module__ = "hookproof"
 
 _INFO, _WARNING, _ERROR = 20, 30, 40
 
-_LEVELS: Final[dict[str, int]] = {
+LEVELS: Final[dict[str, int]] = {
     "accepted": _INFO,
     "duplicate": _INFO,
     "in_flight": _INFO,
@@ -77,24 +80,14 @@ _LEVELS: Final[dict[str, int]] = {
     "complete_failed": _ERROR,
 }
 
-_logger: logging.Logger | None = None
-
-
-def logger() -> logging.Logger:
-    """The logger `hookproof`; looked up late, because `import hookproof` should not pay for `logging`."""
-    global _logger
-    if _logger is None:
-        import logging
-
-        _logger = logging.getLogger("hookproof")
-    return _logger
+logger = logging.getLogger("hookproof")
 
 
 def log(outcome: Outcome) -> None:
     """One line for one outcome."""
     # A refusal with 5xx is a mistake of the application or a store that is down, not somebody at the door.
-    level = _ERROR if outcome.kind == "refused" and outcome.status >= 500 else _LEVELS[outcome.kind]
-    if not logger().isEnabledFor(level):
+    level = _ERROR if outcome.kind == "refused" and outcome.status >= 500 else LEVELS[outcome.kind]
+    if not logger.isEnabledFor(level):
         return
     said = [outcome.kind if outcome.code is None else f"{outcome.kind} {outcome.code}", outcome.scheme]
     for label, value in (
@@ -108,7 +101,7 @@ def log(outcome: Outcome) -> None:
     said.append(f"status={outcome.status}")
     said.append(f"{outcome.duration_ms:.1f}ms")
     line = " ".join(said)
-    logger().log(
+    logger.log(
         level,
         "%s",
         line if outcome.message is None else f"{line}: {outcome.message}",
@@ -122,8 +115,8 @@ def shown(value: str) -> str:
     return text if text.isascii() and text.isprintable() and " " not in text else repr(text)
 
 
-def meter() -> Callable[[Outcome], None] | None:
-    """Counts outcomes with OpenTelemetry, if `opentelemetry-api` is installed."""
+def meter(scheme: str) -> Callable[[Told, float], None] | None:
+    """Counts the outcomes of a scheme with OpenTelemetry, if `opentelemetry-api` is installed."""
     try:
         from opentelemetry import metrics, trace
     except ImportError:
@@ -136,20 +129,24 @@ def meter() -> Callable[[Outcome], None] | None:
         "hookproof.duration", unit="ms", description="From the request to the answer, the handler included"
     )
 
-    def record(outcome: Outcome) -> None:
-        labels = {"hookproof.outcome": outcome.kind, "hookproof.scheme": outcome.scheme}
-        if outcome.code is not None:
-            labels["hookproof.code"] = outcome.code
-        deliveries.add(1, labels)
-        duration.record(outcome.duration_ms, labels)
+    known: dict[tuple[str, str | None], dict[str, str]] = {}
+
+    def labels(told: Told) -> dict[str, str]:
+        made = {"hookproof.outcome": told.kind, "hookproof.scheme": scheme}
+        if told.code is not None:
+            made["hookproof.code"] = told.code
+        return made
+
+    def record(told: Told, duration_ms: float) -> None:
+        verdict = told.kind, told.code
+        attributes = known.get(verdict) or known.setdefault(verdict, labels(told))
+        deliveries.add(1, attributes)
+        duration.record(duration_ms, attributes)
         span = trace.get_current_span()
         if span.is_recording():
-            attributes: dict[str, Any] = {
-                **labels,
-                "hookproof.id": outcome.id,
-                "hookproof.event_type": outcome.event_type,
-                "hookproof.key_prefix": outcome.key_prefix,
-            }
-            span.set_attributes({name: value for name, value in attributes.items() if value is not None})
+            outcome = Outcome(told, duration_ms)
+            found = (("id", outcome.id), ("event_type", outcome.event_type), ("key_prefix", outcome.key_prefix))
+            named = {f"hookproof.{name}": value for name, value in found if value is not None}
+            span.set_attributes({**attributes, **named})
 
     return record

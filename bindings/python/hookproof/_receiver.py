@@ -45,11 +45,13 @@ if TYPE_CHECKING:
 class Gate:
     """A verifier, and the receiving kernel around it."""
 
-    __slots__ = ("kernel", "verifier")
+    __slots__ = ("kernel", "reads_url", "verifier")
 
-    def __init__(self, verifier: Verifier, deduplicates: bool) -> None:
+    def __init__(self, verifier: Verifier, store: Any) -> None:
         self.verifier = verifier
-        self.kernel = Kernel(verifier, deduplicates)
+        # A store in memory is of the engine, too: it needs nobody to carry its steps to and fro.
+        self.kernel = Kernel(verifier, store is not None, store if isinstance(store, MemoryStore) else None)
+        self.reads_url = self.kernel.reads_url
 
 
 # How many tenants' verifiers are kept: building one costs as much as a dozen verifications.
@@ -97,13 +99,13 @@ class Receiver:
     def __init__(self, scheme: SchemeSource, secret: Secrets | Resolver, **options: Unpack[ReceiverOptions]) -> None:
         given: dict[str, Any] = dict(options)
         self.store: Any = _store(given.pop("store", _MISSING))
-        self.store_warning = self._memory_warning if isinstance(self.store, MemoryStore) else None
-        self._alone = True
+        self.scope: str = getattr(self.store, "scope", "")
+        self.alone = isinstance(self.store, MemoryStore)
         self.clock: Callable[[], float] = _function(given, "clock") or time
         self.on_outcome: Callable[[Outcome], Any] | None = _function(given, "on_outcome")
         self.enqueue: Callable[[Delivery], Any] | None = _function(given, "enqueue")
-        self.meter = meter()
         self.scheme = Scheme(scheme)
+        self.meter = meter(self.scheme.id)
         self._secret = secret
         self._options = given
         self._tenants: dict[Any, Gate] = {}
@@ -112,25 +114,23 @@ class Receiver:
         if self.resolve is None:
             self.single = self._gate(secret)
             for warning in self.single.kernel.warnings:
-                logger().warning("%s: %s", self.scheme.id, warning)
+                logger.warning("%s: %s", self.scheme.id, warning)
         else:
             self._try_options()
 
     def __repr__(self) -> str:
         return f"<Receiver {self.scheme.id}>"
 
-    def _memory_warning(self, headers: Any) -> str | None:
-        """What the user should be told of a memory store after a request with these headers; each thing once."""
-        # A WSGI environ says whether the server has several processes. The engine itself sees only those that were forked
-        # after the store was used.
-        if self._alone and type(headers) is dict and headers.get("wsgi.multiprocess"):
-            self._alone = False
-            return (
-                "the server runs several processes, and each has a memory store of its own, so a delivery may run once in "
-                "each; use a shared store"
+    def look_around(self, headers: Any) -> None:
+        """Says, after the first delivery, that the server has several processes, where a memory store is one of many."""
+        # A WSGI environ tells. The engine itself sees only those that were forked after the store was used.
+        if self.alone and type(headers) is dict and headers.get("wsgi.multiprocess"):
+            logger.warning(
+                "%s: the server runs several processes, and each has a memory store of its own, so a delivery may run "
+                "once in each; use a shared store",
+                self.scheme.id,
             )
-        warning: str | None = self.store.warning()
-        return warning
+        self.alone = False
 
     @property
     def verifier(self) -> Verifier:
@@ -178,7 +178,7 @@ class Receiver:
         return gate, tenant
 
     def _gate(self, secret: Any) -> Gate:
-        gate = Gate(Verifier(self.scheme, secret, **self._options), self.store is not None)
+        gate = Gate(Verifier(self.scheme, secret, **self._options), self.store)
         if isinstance(self.store, MemoryStore):
             self.store.remember_at_least(gate.kernel.least_retention * 1000)
         return gate

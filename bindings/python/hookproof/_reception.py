@@ -1,55 +1,42 @@
 """One request on its way through a receiver: the kernel's commands, carried out.
 
-The way is written once, as a generator that yields each call which may wait. One driver makes the calls, the other one
-awaits them.
+Two functions carry them out: `answer` makes the calls that may wait, `answer_async` awaits them.
 """
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
+from os import urandom
 from time import perf_counter, sleep
 
 from hookproof import _engine
 from hookproof._claim import AsyncClaim, Claim
 from hookproof._errors import ConfigurationError, LeaseLost, VerificationError
-from hookproof._outcome import Outcome, log, logger
+from hookproof._outcome import LEVELS, Outcome, log, logger
 from hookproof._receiver import is_async
-from hookproof._renewal import Renewal
+from hookproof._renewal import renewals, say_failed, say_lost
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Awaitable, Callable, Generator
-    from typing import Any, Literal, Protocol, TypeAlias, TypeVar
+    from collections.abc import Callable
+    from typing import Any, Protocol, TypeAlias
 
-    from hookproof._engine import Delivery
-    from hookproof._receiver import Receiver
+    from hookproof._engine import Delivery, Told
+    from hookproof._receiver import Gate, Receiver
 
-    Response = TypeVar("Response")
-    # Who is called, the function, its arguments. The store may block; the user's functions may have to be awaited; what
-    # the handler raises comes back as a `Raised`.
-    Call: TypeAlias = tuple[Literal["store", "user", "handler", "sleep"], Callable[..., Any], tuple[Any, ...]]
+    # One request, as an adapter hands it over: what reads the raw body, up to a limit in bytes, and raises
+    # `VerificationError` if it is gone, parsed or too large; the headers; the method; what puts the address together, where
+    # the scheme looks at it; the framework's own request, which a function gets that looks up secrets. No class: this is
+    # made for every request.
+    Incoming: TypeAlias = tuple[Callable[[int], Any], Any, str, Callable[[], str | None], Any]
     # What runs the handler: gives the framework's response and its status.
     Run: TypeAlias = Callable[[Delivery, Any], Any]
+    # The command, and for a delivery that and its reception.
+    Begun: TypeAlias = tuple[Any, Delivery | None, Any]
 
     class Renewing(Protocol):
-        def stop(self) -> None: ...
-
-
-class Incoming:
-    """One request, as an adapter hands it over."""
-
-    __slots__ = ("headers", "method", "original", "read", "url")
-
-    def __init__(self, read: Callable[[int], Any], headers: Any, method: str, url: str | None, original: Any) -> None:
-        self.read = read
-        """Reads the raw body, up to a limit in bytes; raises `VerificationError` if it is gone, parsed or too large."""
-        self.headers = headers
-        self.method = method
-        self.url = url
-        self.original = original
-        """The framework's own request: what a function gets that looks up secrets."""
+        def add(self, claim: Any, every: float, lasting: float) -> None: ...
 
 
 class Answer:
@@ -63,139 +50,126 @@ class Answer:
         self.body = body.encode()
 
 
-class Raised:
-    """What a handler raised, as a value: some exceptions mean something to a generator that they pass through."""
-
-    __slots__ = ("error",)
-
-    def __init__(self, error: BaseException) -> None:
-        self.error = error
-
-
-def _way(
-    receiver: Receiver, incoming: Incoming, run: Run, claims: type[Any], renew: Callable[[Any, float, float], Renewing]
-) -> Generator[Call, Any, Any]:
-    """From a request to its answer: an `Answer` of the kernel's, the response that `run` gave, or what it `Raised`."""
-    started = perf_counter()
-    store = receiver.store
-    token = os.urandom(16)
-    delivery: Any = None
-    reception: Any = None
-    try:
-        if receiver.single is not None:
-            gate, tenant = receiver.single, ""
-        else:
-            gate, tenant = receiver.gate((yield "user", receiver.resolve, (incoming.original,)))  # type: ignore[misc]
-        body = yield "user", incoming.read, (gate.verifier.max_body,)
-        scope = getattr(store, "scope", "")
-        if tenant:
-            # Scopes are printable: no scope ends like another one and its tenant.
-            scope = f"{scope}\n{tenant}"
-        now = int(receiver.clock())
-        request = body, incoming.headers, incoming.method, incoming.url
-        command, delivery, reception = gate.kernel.begin(request, now, scope, token)
-    except VerificationError as error:
-        command = _engine.refuse(receiver.scheme.id, error.code, str(error))
-    except ConfigurationError as error:
-        # A tenant's secret is wrong: nobody outside can do anything about it.
-        command = _engine.refuse(receiver.scheme.id, "internal_error", f"{error.code}: {error}")
-
-    response: Any = None
-    claim: Any = None
-    key = b""
-    while command[0] != "answer":
-        event: str
-        value: Any = None
-        try:
-            if command[0] == "claim":
-                _, key, body_hash, lease_ms, retention_ms = command
-                event, value = yield "store", store.claim, (key, token, body_hash, lease_ms)
-                if receiver.store_warning is not None and (warning := receiver.store_warning(incoming.headers)):
-                    logger().warning("%s: %s", receiver.scheme.id, warning)
-            elif command[0] == "run":
-                _, fence, every_ms, for_ms = command
-                renewal = None
-                if key:
-                    claim = claims(store, key, token, lease_ms, retention_ms, fence)
-                    renewal = renew(claim, every_ms / 1000, for_ms / 1000)
-                response = yield "handler", run, (delivery, claim)
-                if renewal is not None:
-                    renewal.stop()
-                if isinstance(response, Raised):
-                    event = "lease_lost" if claim and isinstance(response.error, LeaseLost) else "raised"
-                else:
-                    event = "joined" if claim and claim.completed else "handled"
-                    response, value = response
-            elif command[0] == "complete":
-                if command[1]:
-                    yield "sleep", sleep, (command[1] / 1000,)
-                event = "held" if (yield "store", store.complete, (key, token, retention_ms)) else "lost"
-            else:
-                event = "held" if (yield "store", store.release, (key, token)) else "lost"
-            command = reception.step(event, value)
-        except Exception as error:
-            logger().warning("%s: the store failed to %s: %r", receiver.scheme.id, command[0], error)
-            command = reception.step("store_failed")
-
-    _, status, headers, text, told = command
-    yield from _report(receiver, Outcome(told, (perf_counter() - started) * 1000))
-    if isinstance(response, Raised) and not isinstance(response.error, LeaseLost):
-        return response
-    return response if status is None else Answer(status, headers, text)
-
-
-def _report(receiver: Receiver, outcome: Outcome) -> Generator[Call, Any, None]:
-    """Tells the log, OpenTelemetry and the user's hook, none of which can change the answer any more."""
-    log(outcome)
-    try:
-        if receiver.meter is not None:
-            receiver.meter(outcome)
-        if receiver.on_outcome is not None:
-            yield "user", receiver.on_outcome, (outcome,)
-    except Exception:
-        logger().exception("%s: telling the outcome failed", receiver.scheme.id)
-
-
 def answer(receiver: Receiver, incoming: Incoming, run: Run) -> Any:
     """Answers a request, for sync frameworks."""
-    way = _way(receiver, incoming, run, Claim, _renewed)
+    started = perf_counter()
+    response: Any = None
+    claim: Any = None
+    raised: BaseException | None = None
     try:
-        call = next(way)
-        while True:
-            who, function, arguments = call
+        gate, tenant = receiver.single, ""
+        if gate is None:
+            gate, tenant = receiver.gate(receiver.resolve(incoming[4]))  # type: ignore[misc, arg-type]
+        command, delivery, reception = _begin(receiver, gate, tenant, incoming, incoming[0](gate.verifier.max_body))
+    except (VerificationError, ConfigurationError) as error:
+        command, delivery, reception = _refused(receiver, error)
+    while command[0] != "answer":
+        if command[0] == "run":
+            claim = _hold(receiver, incoming, command, Claim, renewals)
             try:
-                result = function(*arguments)
+                response, status = run(delivery, claim)  # type: ignore[arg-type]
             except BaseException as error:
-                call = way.send(Raised(error)) if who == "handler" else way.throw(error)
+                raised = error
+                command = reception.step("lease_lost" if claim and isinstance(error, LeaseLost) else "raised")
             else:
-                call = way.send(result)
-    except StopIteration as done:
-        return _ended(done.value)
-
-
-def _ended(result: Any) -> Any:
-    """What the framework gets: a response, or what its handler raised."""
-    if isinstance(result, Raised):
-        raise result.error
-    return result
-
-
-def _renewed(claim: Claim, every: float, lasting: float) -> Renewal:
-    def extend() -> bool:
+                command = _handled(receiver, reception, claim, status)
+            finally:
+                if claim is not None:
+                    renewals.end(claim)
+            continue
+        word, arguments, pause = command
         try:
-            claim.extend()
-        except LeaseLost:
-            _lost(claim)
-            return False
+            if pause:
+                sleep(pause)
+            command = _heard(reception, word, getattr(receiver.store, word)(*arguments))
         except Exception as error:
-            logger().warning("the store failed to extend a lease, which is tried again: %r", error)
-        return True
+            command = _failed(receiver, reception, word, error)
+    outcome = _tell(receiver, command[4], started)
+    if receiver.on_outcome is not None:
+        try:
+            receiver.on_outcome(outcome)  # type: ignore[arg-type]
+        except Exception:
+            _say_hook_failed(receiver)
+    if raised is None or isinstance(raised, LeaseLost):
+        _, own, headers, text, _ = command
+        return response if own is None else Answer(own, headers, text)
+    try:
+        raise raised
+    finally:
+        # The exception holds this frame, which must not hold the exception.
+        raised = None
 
-    return Renewal(extend, every, lasting)
+
+def _begin(receiver: Receiver, gate: Gate, tenant: str, incoming: Incoming, body: Any) -> Begun:
+    """Has a request judged. Raises `VerificationError` where it is not even one."""
+    _, headers, method, url, _ = incoming
+    # Scopes are printable: no scope ends like another one and its tenant.
+    scope = f"{receiver.scope}\n{tenant}" if tenant else receiver.scope
+    request = body, headers, method, url() if gate.reads_url else None
+    return gate.kernel.begin(request, int(receiver.clock()), scope, urandom(16))
 
 
-def _lost(claim: Claim | AsyncClaim) -> None:
-    logger().warning("%r: another worker has taken the delivery over while the handler runs", claim)
+def _refused(receiver: Receiver, error: VerificationError | ConfigurationError) -> Begun:
+    """What is begun with a request that cannot be judged."""
+    code, message = error.code, str(error)
+    if isinstance(error, ConfigurationError):
+        # A tenant's secret is wrong: nobody outside can do anything about it.
+        code, message = "internal_error", f"{code}: {message}"
+    return _engine.refuse(receiver.scheme.id, code, message), None, None
+
+
+def _hold(receiver: Receiver, incoming: Incoming, command: Any, claims: type[Any], renewing: Renewing) -> Any:
+    """The claim under which the handler runs, and which is renewed from now on; `None` without a store."""
+    _, held, (every, lasting), warning = command
+    if receiver.alone:
+        receiver.look_around(incoming[1])
+    if warning is not None:
+        logger.warning("%s: %s", receiver.scheme.id, warning)
+    if held is None:
+        return None
+    claim = claims(receiver.store, *held)
+    renewing.add(claim, every, lasting)
+    return claim
+
+
+def _handled(receiver: Receiver, reception: Any, claim: Any, status: Any) -> Any:
+    try:
+        return reception.step("joined" if claim is not None and claim.completed else "handled", status)
+    except VerificationError as error:
+        return _failed(receiver, reception, "run", error)
+
+
+def _heard(reception: Any, word: str, answer: Any) -> Any:
+    if word == "claim":
+        return reception.step(*answer)
+    return reception.step("held" if answer else "lost")
+
+
+def _failed(receiver: Receiver, reception: Any, word: str, error: Exception) -> Any:
+    logger.warning("%s: the store failed to %s: %r", receiver.scheme.id, word, error)
+    return reception.step("store_failed")
+
+
+def _tell(receiver: Receiver, told: Told, started: float) -> Outcome | None:
+    """Tells the log and OpenTelemetry, neither of which can change the answer any more.
+
+    Mostly nobody wants to know more than that there was an outcome: then it is not even made.
+    """
+    duration_ms = (perf_counter() - started) * 1000
+    outcome = None
+    if receiver.on_outcome is not None or logger.isEnabledFor(LEVELS[told.kind]):
+        outcome = Outcome(told, duration_ms)
+        log(outcome)
+    if receiver.meter is not None:
+        try:
+            receiver.meter(told, duration_ms)
+        except Exception:
+            logger.exception("%s: OpenTelemetry failed", receiver.scheme.id)
+    return outcome
+
+
+def _say_hook_failed(receiver: Receiver) -> None:
+    logger.exception("%s: `on_outcome` failed", receiver.scheme.id)
 
 
 async def answer_async(receiver: Receiver, incoming: Incoming, run: Run) -> Any:
@@ -219,78 +193,114 @@ _unfinished: set[asyncio.Task[Any]] = set()
 async def _answer_async(receiver: Receiver, incoming: Incoming, run: Run) -> Any:
     import asyncio
 
-    awaited = is_async(receiver.store)
-    threads = not awaited and getattr(receiver.store, "blocking", True)
+    started = perf_counter()
+    response: Any = None
+    claim: Any = None
+    raised: BaseException | None = None
+    steps = _AsyncSteps(receiver.store)
+    renewal = _AsyncRenewal(steps)
+    try:
+        gate, tenant = receiver.single, ""
+        if gate is None:
+            gate, tenant = receiver.gate(await _awaited(receiver.resolve(incoming[4])))  # type: ignore[misc]
+        body = await _awaited(incoming[0](gate.verifier.max_body))
+        command, delivery, reception = _begin(receiver, gate, tenant, incoming, body)
+    except (VerificationError, ConfigurationError) as error:
+        command, delivery, reception = _refused(receiver, error)
+    while command[0] != "answer":
+        if command[0] == "run":
+            claim = _hold(receiver, incoming, command, AsyncClaim if steps.awaited else Claim, renewal)
+            try:
+                response, status = await _awaited(run(delivery, claim))  # type: ignore[arg-type]
+            except BaseException as error:
+                raised = error
+                command = reception.step("lease_lost" if claim and isinstance(error, LeaseLost) else "raised")
+            else:
+                command = _handled(receiver, reception, claim, status)
+            finally:
+                if claim is not None:
+                    renewal.end()
+            continue
+        word, arguments, pause = command
+        try:
+            if pause:
+                await asyncio.sleep(pause)
+            command = _heard(reception, word, await steps.call(getattr(receiver.store, word), *arguments))
+        except Exception as error:
+            command = _failed(receiver, reception, word, error)
+    outcome = _tell(receiver, command[4], started)
+    if receiver.on_outcome is not None:
+        try:
+            await _awaited(receiver.on_outcome(outcome))  # type: ignore[arg-type]
+        except Exception:
+            _say_hook_failed(receiver)
+    if raised is None or isinstance(raised, LeaseLost):
+        _, own, headers, text, _ = command
+        return response if own is None else Answer(own, headers, text)
+    try:
+        raise raised
+    finally:
+        raised = None
 
-    async def call_store(function: Callable[..., Any], *arguments: Any) -> Any:
-        if threads:
+
+async def _awaited(result: Any) -> Any:
+    return await result if hasattr(result, "__await__") else result
+
+
+class _AsyncSteps:
+    """Calls the steps of a store from an event loop: a blocking one in a thread."""
+
+    __slots__ = ("awaited", "blocking")
+
+    def __init__(self, store: Any) -> None:
+        self.awaited = is_async(store)
+        self.blocking = not self.awaited and getattr(store, "blocking", True)
+
+    async def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        if self.blocking:
+            import asyncio
+
             return await asyncio.to_thread(function, *arguments)
         result = function(*arguments)
-        return await result if awaited else result
-
-    def renewed(claim: Any, every: float, lasting: float) -> _AsyncRenewal:
-        return _AsyncRenewal(claim, lambda: call_store(claim.extend), every, lasting)
-
-    way = _way(receiver, incoming, run, AsyncClaim if awaited else Claim, renewed)
-    try:
-        who, function, arguments = next(way)
-        while True:
-            try:
-                if who == "store":
-                    result = await call_store(function, *arguments)
-                elif who == "sleep":
-                    result = None
-                    await asyncio.sleep(*arguments)
-                else:
-                    result = function(*arguments)
-                    if hasattr(result, "__await__"):
-                        result = await result
-            except BaseException as error:
-                who, function, arguments = way.send(Raised(error)) if who == "handler" else way.throw(error)
-            else:
-                who, function, arguments = way.send(result)
-    except StopIteration as done:
-        return _ended(done.value)
+        return await result if self.awaited else result
 
 
 class _AsyncRenewal:
-    """A claim that is extended by a task, which is only made when the first extension is due."""
+    """Extends a claim in a task, which is only made when the first extension is due."""
 
-    __slots__ = ("_claim", "_every", "_extend", "_stopped", "_task", "_timer", "_until")
+    __slots__ = ("_stopped", "_store", "_task", "_timer")
 
-    def __init__(self, claim: Any, extend: Callable[[], Awaitable[None]], every: float, lasting: float) -> None:
+    def __init__(self, store: _AsyncSteps) -> None:
+        self._store = store
+
+    def add(self, claim: Any, every: float, lasting: float) -> None:
         import asyncio
 
         loop = asyncio.get_running_loop()
-        self._claim = claim
-        self._extend = extend
-        self._every = every
-        self._until = loop.time() + lasting
         self._stopped = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-        self._timer = loop.call_later(every, self._begin)
+        self._timer = loop.call_later(every, self._begin, claim, every, loop.time() + lasting)
 
-    def stop(self) -> None:
+    def end(self) -> None:
         # The task is not cancelled: it may be in the middle of a command to the store.
         self._timer.cancel()
         self._stopped.set()
 
-    def _begin(self) -> None:
+    def _begin(self, claim: Any, every: float, until: float) -> None:
         import asyncio
 
-        self._task = asyncio.ensure_future(self._run())
+        self._task: asyncio.Task[None] = asyncio.ensure_future(self._run(claim, every, until))
 
-    async def _run(self) -> None:
+    async def _run(self, claim: Any, every: float, until: float) -> None:
         import asyncio
 
         loop = asyncio.get_running_loop()
-        while not self._stopped.is_set() and loop.time() < self._until:
+        while not self._stopped.is_set() and loop.time() < until:
             try:
-                await self._extend()
+                await self._store.call(claim.extend)
             except LeaseLost:
-                _lost(self._claim)
+                say_lost(claim)
                 return
             except Exception as error:
-                logger().warning("the store failed to extend a lease, which is tried again: %r", error)
+                say_failed(error)
             with suppress(TimeoutError, asyncio.TimeoutError):
-                await asyncio.wait_for(self._stopped.wait(), self._every)
+                await asyncio.wait_for(self._stopped.wait(), every)

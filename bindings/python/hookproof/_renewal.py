@@ -4,60 +4,25 @@ from __future__ import annotations
 
 import os
 import threading
+from math import inf
 from time import monotonic
+
+from hookproof._errors import LeaseLost
+from hookproof._outcome import logger
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
+
+    from hookproof._claim import Claim
 
 
-class Renewal:
-    """One claim that is extended until it is stopped, or refused, or has lasted as long as it may."""
+class Renewals:
+    """Renews each claim from when that is first due until its handler ends.
 
-    __slots__ = ("_every", "_extend", "_thread", "_until", "due", "stopped")
-
-    def __init__(self, extend: Callable[[], bool], every: float, lasting: float) -> None:
-        self._extend = extend
-        self._every = every
-        self._thread: threading.Event | None = None
-        now = monotonic()
-        self._until = now + lasting
-        self.due = now + every
-        """When the first extension is due."""
-        self.stopped = False
-        scheduler.add(self)
-
-    # Without a lock: `begin` looks after it has left its event, `stop` leaves its word before it looks for one.
-
-    def stop(self) -> None:
-        """Ends the renewal; returns at once."""
-        self.stopped = True
-        scheduler.remove(self)
-        if self._thread is not None:
-            self._thread.set()
-
-    def begin(self) -> None:
-        """Called when the first extension is due: from here on the claim has a thread of its own.
-
-        A store that is slow for one claim must not let the lease of another one end.
-        """
-        self._thread = stopped = threading.Event()
-        if not self.stopped:
-            threading.Thread(target=self._run, args=(stopped,), name="hookproof-renewal", daemon=True).start()
-
-    def _run(self, stopped: threading.Event) -> None:
-        while not stopped.is_set() and monotonic() < self._until:
-            if not self._extend():
-                return
-            stopped.wait(self._every)
-
-
-class Scheduler:
-    """Begins each renewal when its first extension is due.
-
-    Nearly every handler ends before that. So a claim costs a place in a dict for as long as its handler runs, and no
-    thread; and the one thread that looks at the dict sleeps through: it is woken only by a claim that is due before it
-    wakes by itself.
+    Nearly every handler ends before. So a claim costs a place in a dict, and no thread; and the one thread that looks
+    at the dict sleeps through: it is woken only by a claim that is due before it wakes by itself.
     """
 
     def __init__(self) -> None:
@@ -68,44 +33,94 @@ class Scheduler:
 
     def _reset(self) -> None:
         self._changed = threading.Condition(threading.Lock())
-        self._waiting: dict[int, Renewal] = {}
-        self._wakes = 0.0
+        self._waiting: dict[Claim, tuple[float, float, float]] = {}
+        self._begun: dict[Claim, threading.Event] = {}
+        self._wakes = inf
         self._running = False
 
-    def add(self, renewal: Renewal) -> None:
-        """Begins `renewal` when it is due, if it has not been removed by then."""
+    def add(self, claim: Claim, every: float, lasting: float) -> None:
+        """Extends a claim every so many seconds, until it is ended or lost, or has lasted as long as it may."""
+        due = monotonic() + every
+        self._waiting[claim] = due, every, lasting
+        # Without the lock: before the thread looks for the last time, it says that it ends, or that it knows no time yet.
+        if self._running and due >= self._wakes:
+            return
         with self._changed:
-            self._waiting[id(renewal)] = renewal
             if not self._running:
-                self._running = True
-                self._wakes = renewal.due
-                threading.Thread(target=self._run, name="hookproof-renewals", daemon=True).start()
-            elif renewal.due < self._wakes:
-                self._wakes = renewal.due
+                self._wakes = due
+                self._running = _started(self._run)
+            elif due < self._wakes:
+                self._wakes = due
                 self._changed.notify()
 
-    def remove(self, renewal: Renewal) -> None:
-        """Forgets a renewal that has not begun."""
-        self._waiting.pop(id(renewal), None)
+    def end(self, claim: Claim) -> None:
+        """Stops extending a claim; returns at once."""
+        # Whoever takes it out of the dict has it: this, or the thread that is about to begin.
+        if self._waiting.pop(claim, None) is None:
+            stopped = self._begun.pop(claim, None)
+            if stopped is not None:
+                stopped.set()
 
     def _run(self) -> None:
         idle = 0
         while True:
             with self._changed:
                 now = monotonic()
-                due = [renewal for renewal in list(self._waiting.values()) if renewal.due <= now]
-                for renewal in due:
-                    self.remove(renewal)
-                idle = 0 if self._waiting or due else idle + 1
+                due = [claim for claim, (when, _, _) in list(self._waiting.items()) if when <= now]
+                idle = 0 if self._waiting else idle + 1
                 if idle > 10:
                     self._running = False
-                    return
-                # Without a claim it looks again soon, so that the next one need not wake it.
-                self._wakes = min((renewal.due for renewal in list(self._waiting.values())), default=now + 1.0)
+                    if not self._waiting:
+                        return
+                    self._running = True
                 if not due:
+                    self._wakes = inf
+                    # Without a claim it looks again soon, so that the next one need not wake it.
+                    self._wakes = min((when for when, _, _ in list(self._waiting.values())), default=now + 1.0)
                     self._changed.wait(self._wakes - now)
-            for renewal in due:
-                renewal.begin()
+            for claim in due:
+                self._begin(claim)
+
+    def _begin(self, claim: Claim) -> None:
+        """Gives a claim a thread of its own: a store that is slow for one must not let the lease of another end."""
+        self._begun[claim] = stopped = threading.Event()
+        found = self._waiting.pop(claim, None)
+        if found is None:
+            del self._begun[claim]
+        else:
+            _, every, lasting = found
+            _started(_renew, claim, every, monotonic() - every + lasting, stopped)
 
 
-scheduler = Scheduler()
+def _renew(claim: Claim, every: float, until: float, stopped: threading.Event) -> None:
+    while not stopped.is_set() and monotonic() < until:
+        try:
+            claim.extend()
+        except LeaseLost:
+            say_lost(claim)
+            return
+        except Exception as error:
+            say_failed(error)
+        stopped.wait(every)
+
+
+def _started(function: Callable[..., None], *arguments: Any) -> bool:
+    try:
+        threading.Thread(target=function, args=arguments, name="hookproof-renewal", daemon=True).start()
+    except RuntimeError as error:
+        logger.warning("a lease is not renewed, because no thread can be started: %s", error)
+        return False
+    return True
+
+
+def say_lost(claim: object) -> None:
+    """What is said when a renewal is refused."""
+    logger.warning("%r: another worker has taken the delivery over while the handler runs", claim)
+
+
+def say_failed(error: Exception) -> None:
+    """What is said when a renewal fails otherwise."""
+    logger.warning("the store failed to extend a lease, which is tried again: %r", error)
+
+
+renewals = Renewals()

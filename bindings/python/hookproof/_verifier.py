@@ -43,6 +43,13 @@ class Verifier(_engine.Verifier):
     >>> delivery = verifier.verify(b"Hello, World!", {"X-Hub-Signature-256": signature})
     >>> delivery.body
     b'Hello, World!'
+
+    Where a request does not verify, `explain` says why, as far as it can be found out:
+
+    >>> verifier = Verifier("github", "It's a Secret to Everybody", explain_failures=True)
+    >>> why = verifier.explain(b"Hello, World!\\n", {"X-Hub-Signature-256": signature})
+    >>> why.cause, why.confidence
+    ('body_newline', 'certain')
     """
 
     __slots__ = ("header_names", "max_body", "scheme", "tolerance", "warnings")

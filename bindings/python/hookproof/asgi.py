@@ -11,7 +11,7 @@ from hookproof import _asgi_scope
 from hookproof._errors import VerificationError
 from hookproof._handler import check_framework
 from hookproof._input import too_large
-from hookproof._reception import Answer, Incoming, answer_async
+from hookproof._reception import Answer, answer_async
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from hookproof._engine import Delivery
     from hookproof._receiver import Receiver
+    from hookproof._reception import Incoming
 
     Message: TypeAlias = MutableMapping[str, Any]
     Scope: TypeAlias = MutableMapping[str, Any]
@@ -75,7 +76,7 @@ def to_request(scope: Scope, body: Body) -> Incoming:
             raise too_large(limit)
         return await body.read(limit)
 
-    return Incoming(read, scope["headers"], scope["method"], _asgi_scope.url(scope), scope)
+    return (read, scope["headers"], scope["method"], lambda: _asgi_scope.url(scope), scope)
 
 
 def to_response(given: Answer | list[Message]) -> list[Message]:

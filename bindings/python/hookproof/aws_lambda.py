@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, overload
 from hookproof._errors import VerificationError
 from hookproof._handler import Handler
 from hookproof._input import too_large
-from hookproof._reception import Answer, Incoming, answer
+from hookproof._reception import Answer, answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from hookproof._engine import Delivery
     from hookproof._receiver import Receiver
+    from hookproof._reception import Incoming
 
     Function = Callable[[Mapping[str, Any], Any], dict[str, Any]]
 
@@ -69,11 +70,11 @@ def to_request(event: Mapping[str, Any]) -> Incoming:
     """An event, as a reception takes it."""
     http = event.get("requestContext", {}).get("http")
     headers = event.get("multiValueHeaders") or event.get("headers") or {}
-    return Incoming(
+    return (
         lambda limit: _read(event, limit),
         headers,
         http["method"] if http else event.get("httpMethod", "POST"),
-        _url(event, headers),
+        lambda: _url(event, headers),
         event,
     )
 

@@ -23,13 +23,14 @@ from hookproof import _environ
 from hookproof._errors import ConfigurationError, VerificationError
 from hookproof._handler import Handler
 from hookproof._input import too_large
-from hookproof._reception import Answer, Incoming, answer, answer_async
+from hookproof._reception import Answer, answer, answer_async
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hookproof._engine import Delivery
     from hookproof._receiver import Receiver
+    from hookproof._reception import Incoming
 
 __all__ = ["ReceiveMixin", "receive"]
 
@@ -141,8 +142,11 @@ def to_request(request: HttpRequest) -> Incoming:
     """A request, as a reception takes it."""
     # Beside Django REST framework: its request wraps Django's.
     plain = getattr(request, "_request", request)
-    url = _environ.url(plain.META) if "wsgi.url_scheme" in plain.META else plain.build_absolute_uri()
-    return Incoming(lambda limit: _read(plain, limit), plain.META, plain.method or "POST", url, request)
+
+    def url() -> str:
+        return _environ.url(plain.META) if "wsgi.url_scheme" in plain.META else plain.build_absolute_uri()
+
+    return (lambda limit: _read(plain, limit), plain.META, plain.method or "POST", url, request)
 
 
 def to_response(given: Any) -> HttpResponseBase:

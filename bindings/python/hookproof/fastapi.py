@@ -21,7 +21,7 @@ from hookproof import _asgi_scope
 from hookproof._errors import VerificationError
 from hookproof._handler import Handler, check_framework
 from hookproof._input import too_large
-from hookproof._reception import Answer, Incoming, answer_async
+from hookproof._reception import Answer, answer_async
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from hookproof._engine import Delivery
     from hookproof._receiver import Receiver
+    from hookproof._reception import Incoming
 
     View = Callable[..., Awaitable[Any]]
 
@@ -187,8 +188,12 @@ def _signature(handler: Handler) -> tuple[str, inspect.Signature]:
 def to_request(request: Request) -> Incoming:
     """A request, as a reception takes it."""
     scope = request.scope
-    return Incoming(
-        lambda limit: _read(request, limit), scope["headers"], scope["method"], _asgi_scope.url(scope), request
+    return (
+        lambda limit: _read(request, limit),
+        scope["headers"],
+        scope["method"],
+        lambda: _asgi_scope.url(scope),
+        request,
     )
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import gc
 from functools import wraps
 from inspect import iscoroutinefunction
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import flask
@@ -20,13 +21,14 @@ from hookproof import _environ
 from hookproof._errors import ConfigurationError, VerificationError
 from hookproof._handler import Handler, never_runs
 from hookproof._input import too_large
-from hookproof._reception import Answer, Incoming, answer
+from hookproof._reception import Answer, answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hookproof._engine import Delivery
     from hookproof._receiver import Receiver
+    from hookproof._reception import Incoming
 
 __all__ = ["receive", "register"]
 
@@ -82,7 +84,7 @@ def _view(receiver: Receiver, function: Callable[..., Any] | None) -> Callable[.
             "option_invalid",
         )
 
-    is_async = iscoroutinefunction(handler.function)
+    is_async, takes_claim = iscoroutinefunction(handler.function), handler.takes_claim
 
     @wraps(handler.function)
     def view(*decorated: Any, **path: Any) -> flask.Response:
@@ -95,12 +97,13 @@ def _view(receiver: Receiver, function: Callable[..., Any] | None) -> Callable[.
         def run(delivery: Delivery, claim: Any) -> tuple[flask.Response, int]:
             flask.g.delivery = delivery
             call = app.ensure_sync(handler.function) if is_async else handler.function
-            response = to_response(call(**path, **handler.arguments(delivery, claim)), app)
+            given = call(**path, delivery=delivery, claim=claim) if takes_claim else call(**path, delivery=delivery)
+            response = app.make_response("" if given is None else given)
             # What breaks off while it is sent would have been settled as a success.
             response.make_sequence()
             return response, response.status_code
 
-        result = answer(receiver, to_request(request, app), run)
+        result = answer(receiver, to_request(request), run)
         return to_response(result, app) if isinstance(result, Answer) else result
 
     if function is None:
@@ -110,47 +113,50 @@ def _view(receiver: Receiver, function: Callable[..., Any] | None) -> Callable[.
     return view
 
 
-def to_request(request: flask.Request, app: flask.Flask) -> Incoming:
+def to_request(request: flask.Request) -> Incoming:
     """A request, as a reception takes it."""
     environ = request.environ
-    return Incoming(lambda limit: _read(request, app, limit), environ, request.method, _environ.url(environ), request)
+    return (lambda limit: _read(request, limit), environ, request.method, lambda: _environ.url(environ), request)
 
 
-def to_response(given: Any, app: flask.Flask) -> flask.Response:
-    """What a handler returned, or the kernel answers, as Flask's response."""
-    if isinstance(given, Answer):
-        response = app.response_class(given.body, given.status)
-        response.headers.update(given.headers)
-        if not given.body:
-            response.headers.pop("content-type", None)
-        return response
-    return app.make_response("" if given is None else given)
+def to_response(given: Answer, app: flask.Flask) -> flask.Response:
+    """What the kernel answers, as Flask's response."""
+    response = app.response_class(given.body, given.status)
+    response.headers.update(given.headers)
+    if not given.body:
+        response.headers.pop("content-type", None)
+    return response
 
 
-def _read(request: flask.Request, app: flask.Flask, limit: int) -> bytes:
+_CULPRIT = (
+    "something read `request.form`, `request.files`, `request.stream` or `request.get_data(cache=False)` before (a "
+    "`before_request` function, a middleware), which must call `request.get_data()` first"
+)
+
+
+def _read(request: flask.Request, limit: int) -> bytes:
     """The body as it came, whatever ran before; Flask keeps it for whatever runs afterwards."""
-    announced = _environ.content_length(request.environ)
+    environ = request.environ
+    announced = _environ.content_length(environ)
+    # One more than the limit: at the limit itself, werkzeug cuts a chunked body off without a word.
+    request.max_content_length = limit + 1
+    if announced is not None and "stream" not in request.__dict__:
+        # Nobody has looked at it: what werkzeug would put around the stream costs more than a verification.
+        body = _environ.read_announced(environ, announced, limit, _CULPRIT)
+        environ["wsgi.input"] = BytesIO(body)
+        return body
     if announced is not None and announced > limit:
         raise too_large(limit)
-    if announced is None or app.config.get("MAX_CONTENT_LENGTH") is not None:
-        # One more than the limit: at the limit itself, werkzeug cuts a chunked body off without a word.
-        request.max_content_length = limit + 1
     try:
         body = request.get_data(cache=True)
     except RequestEntityTooLarge:
         raise too_large(limit) from None
     except ClientDisconnected:
         body = b""
-    if announced is None and _environ.has_no_end(request.environ):
+    if announced is None and _environ.has_no_end(environ):
         raise VerificationError(_environ.NO_END, "body_not_raw", 500)
     if announced is not None and len(body) < announced:
-        raise VerificationError(
-            f"the raw body is gone: only {len(body)} of its {announced} bytes were left. Either something read "
-            "`request.form`, `request.files`, `request.stream` or `request.get_data(cache=False)` before (a "
-            "`before_request` function, a middleware), which must call `request.get_data()` first; or the client left",
-            "body_not_raw",
-            500,
-        )
+        raise _environ.incomplete(body, announced, _CULPRIT)
     return body
 
 

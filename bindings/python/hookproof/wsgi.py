@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hookproof import _environ
 from hookproof._handler import check_framework
-from hookproof._reception import Answer, Incoming, answer
+from hookproof._reception import Answer, answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from hookproof._engine import Delivery
     from hookproof._receiver import Receiver
+    from hookproof._reception import Incoming
 
 __all__ = ["receive"]
 
@@ -54,7 +55,7 @@ def to_request(environ: WSGIEnvironment) -> Incoming:
         environ.pop("HTTP_TRANSFER_ENCODING", None)
         return body
 
-    return Incoming(read, environ, environ["REQUEST_METHOD"], _environ.url(environ), environ)
+    return (read, environ, environ["REQUEST_METHOD"], lambda: _environ.url(environ), environ)
 
 
 _Response = tuple[str, list[tuple[str, str]], bytes]

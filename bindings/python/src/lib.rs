@@ -1,6 +1,7 @@
 //! The engine of the Python package `hookproof`: converts in, calls the core, converts out.
 
 mod delivery;
+mod explanation;
 mod input;
 mod receiver;
 mod scheme;
@@ -41,9 +42,9 @@ mod engine {
     use std::collections::HashMap;
 
     #[pymodule_export]
-    use crate::{delivery::Delivery, scheme::Scheme, scheme::sign, store::MemoryStore, verifier::Verifier};
+    use crate::{delivery::Delivery, explanation::Explanation, scheme::Scheme, scheme::sign, verifier::Verifier};
     #[pymodule_export]
-    use crate::{receiver::Kernel, receiver::Reception, receiver::refuse};
+    use crate::{receiver::Kernel, receiver::Reception, receiver::Told, receiver::refuse, store::MemoryStore};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

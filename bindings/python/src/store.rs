@@ -1,7 +1,7 @@
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use hookproof::store::{ClaimAnswer, MemoryStore as Core, Token};
-use hookproof::{Error, ErrorKind};
+use hookproof::{Command, Error, ErrorKind, Event};
 use pyo3::prelude::*;
 
 use crate::{guarded, raised};
@@ -48,11 +48,6 @@ impl MemoryStore {
         self.core.remember_at_least(minimum_ms);
     }
 
-    /// What the user should be told now; each thing once.
-    fn warning(&self) -> Option<&'static str> {
-        self.core.warning(std::process::id())
-    }
-
     fn complete(&self, key: Key, token: [u8; 16], retention_ms: u64) -> bool {
         self.core.complete(&key, &Token(token), retention_ms, self.now())
     }
@@ -71,6 +66,27 @@ impl MemoryStore {
 }
 
 impl MemoryStore {
+    /// Does what a command asks of a store; `None` where it asks for something else, or where the store is full: the
+    /// host that makes this claim itself hears why.
+    pub(crate) fn carry_out(&self, command: &Command) -> Option<Event> {
+        let now = self.now();
+        let held = match command {
+            Command::Claim(it) => {
+                let answer = self.core.claim(&it.key, &it.token, &it.body_hash, it.lease_ms, now);
+                return answer.ok().map(Event::Claimed);
+            }
+            Command::Complete { claim: it, .. } => self.core.complete(&it.key, &it.token, it.retention_ms, now),
+            Command::Release(it) => self.core.release(&it.key, &it.token),
+            _ => return None,
+        };
+        Some(Event::Settled { held })
+    }
+
+    /// What the user should be told now; each thing once.
+    pub(crate) fn warning(&self) -> Option<&'static str> {
+        self.core.warning(std::process::id())
+    }
+
     fn now(&self) -> u64 {
         u64::try_from(self.started.0.saturating_add(self.started.1.elapsed().as_millis())).unwrap_or(u64::MAX)
     }

@@ -6,6 +6,7 @@ use pyo3::pybacked::PyBackedStr;
 use pyo3::types::PyBytes;
 
 use crate::delivery::Delivery;
+use crate::explanation::Explanation;
 use crate::input::{self, Names, Object, Picked};
 use crate::scheme::{self, Scheme};
 use crate::{guarded, raised};
@@ -54,6 +55,14 @@ impl Verifier {
     }
 }
 
+/// The time that was given, or the clock's.
+fn seconds(now: Given) -> PyResult<i64> {
+    match now {
+        Some(now) => now.extract().or_else(|_| input::rare(now, "seconds")?.extract()),
+        None => Ok(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |past| past.as_secs().cast_signed())),
+    }
+}
+
 #[pymethods]
 impl Verifier {
     #[new]
@@ -70,11 +79,26 @@ impl Verifier {
     fn verify(&self, body: Object, headers: Object, method: Given, url: Given, now: Given) -> PyResult<Delivery> {
         guarded(|| {
             let (head, body) = (self.head(headers, method, url)?, input::body(body)?);
-            let now = match now {
-                Some(now) => now.extract().or_else(|_| input::rare(now, "seconds")?.extract())?,
-                None => SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |past| past.as_secs().cast_signed()),
-            };
-            self.judge(&head, &body, now).map_err(raised)
+            self.judge(&head, &body, seconds(now)?).map_err(raised)
+        })
+    }
+
+    /// Why this request does not verify; `None` if it does, or if the error already says it all.
+    ///
+    /// With `explain_failures=True`, what commonly goes wrong is tried, and what makes the signature match is the cause;
+    /// without, there is only a guess. For the developer, never for the outside.
+    #[pyo3(signature = (body, headers, *, method = None, url = None, now = None))]
+    fn explain(
+        &self,
+        body: Object,
+        headers: Object,
+        method: Given,
+        url: Given,
+        now: Given,
+    ) -> PyResult<Option<Explanation>> {
+        guarded(|| {
+            let (head, body) = (self.head(headers, method, url)?, input::body(body)?);
+            Ok(self.core.explain(&head.with(body.as_bytes()), seconds(now)?).map(Explanation::from))
         })
     }
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from sending import BODY, PROVIDER, SECRET, event, headers
 
-from hookproof import ConfigurationError, Delivery, LeaseLost, MemoryStore, Outcome, Receiver, Secret
-from hookproof._reception import Answer, Incoming, answer
-from hookproof._renewal import Renewal, scheduler
+from hookproof import ConfigurationError, Delivery, LeaseLost, MemoryStore, Outcome, Receiver, Secret, _reception
+from hookproof._reception import Answer, answer
+from hookproof._renewal import Renewals
 
 
 class Recorder:
@@ -48,7 +48,7 @@ def play(
     receiver: Receiver, handler: Any = lambda delivery, claim: ("ok", 200), body: bytes = BODY, **named: Any
 ) -> Any:
     given = named.pop("given") if "given" in named else headers(body, **named)
-    return answer(receiver, Incoming(lambda limit: body, given, "POST", None, None), handler)
+    return answer(receiver, (lambda limit: body, given, "POST", lambda: None, None), handler)
 
 
 def test_the_steps_of_a_success() -> None:
@@ -274,35 +274,94 @@ def test_renewal_ends_with_max_handler() -> None:
     assert store.steps.count("extend") <= 4
 
 
-def test_a_renewal_that_is_stopped_never_begins() -> None:
-    calls: list[int] = []
-    for _ in range(100):
-        Renewal(lambda: bool(calls.append(1)), 0.05, 10).stop()
+class Extended:
+    """A claim that counts how often, and notes when first, it is extended."""
+
+    def __init__(self) -> None:
+        self.times = 0
+        self.first = 0.0
+
+    def extend(self) -> None:
+        self.first = self.first or time.monotonic()
+        self.times += 1
+
+
+@pytest.fixture
+def renewals() -> Renewals:
+    return Renewals()
+
+
+def test_a_renewal_that_has_ended_never_begins(renewals: Renewals) -> None:
+    claims: list[Any] = [Extended() for _ in range(100)]
+    for claim in claims:
+        renewals.add(claim, 0.05, 10)
+        renewals.end(claim)
     time.sleep(0.15)
-    assert calls == []
-    assert not scheduler._waiting
+    assert [claim.times for claim in claims] == [0] * 100
+    assert not renewals._waiting
 
 
-def test_the_thread_that_begins_renewals_ends_and_comes_back() -> None:
-    calls: list[int] = []
-    for seen in (2, 4):
-        renewal = Renewal(lambda: not calls.append(1), 0.02, 10)  # type: ignore[func-returns-value]
+def test_the_thread_that_begins_renewals_ends_and_comes_back(renewals: Renewals) -> None:
+    for _ in range(2):
+        claim: Any = Extended()
+        renewals.add(claim, 0.02, 10)
         time.sleep(0.1)
-        renewal.stop()
-        assert len(calls) >= seen
+        renewals.end(claim)
+        assert claim.times >= 2
+        assert not renewals._begun
         # as if it had looked for ten seconds and found nothing
-        with scheduler._changed:
-            scheduler._running = False
+        with renewals._changed:
+            renewals._running = False
 
 
-def test_renewals_that_are_due_at_different_times() -> None:
-    seen: list[float] = []
+def test_renewals_that_are_due_at_different_times(renewals: Renewals) -> None:
     started = time.monotonic()
-    renewals = [Renewal(lambda: bool(seen.append(time.monotonic() - started)), after, 10) for after in (0.3, 0.1, 0.2)]
+    claims: dict[float, Any] = {after: Extended() for after in (0.3, 0.1, 0.2)}
+    for after, claim in claims.items():
+        renewals.add(claim, after, 10)
     time.sleep(0.45)
-    for renewal in renewals:
-        renewal.stop()
-    assert [round(when, 1) for when in seen] == [0.1, 0.2, 0.3]
+    for claim in claims.values():
+        renewals.end(claim)
+    assert {after: round(claim.first - started, 1) for after, claim in claims.items()} == {0.1: 0.1, 0.2: 0.2, 0.3: 0.3}
+
+
+def test_many_threads_add_and_end_renewals(renewals: Renewals) -> None:
+    """However an addition and the thread's own looking are interleaved, no renewal is late and none goes on."""
+    held: list[Any] = []
+
+    def work() -> None:
+        for n in range(200):
+            claim: Any = Extended()
+            renewals.add(claim, 0.02 if n % 50 == 0 else 0.3, 10)
+            if n % 50 == 0:
+                time.sleep(0.1)
+                held.append(claim)
+            renewals.end(claim)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(held) == 32
+    assert min(claim.times for claim in held) >= 1
+    counted = sum(claim.times for claim in held)
+    time.sleep(0.1)
+    assert sum(claim.times for claim in held) <= counted + 1
+    assert not renewals._waiting
+    assert not renewals._begun
+
+
+def test_without_a_thread_to_be_had_a_delivery_is_taken(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def start(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(_reception, "renewals", Renewals())
+    monkeypatch.setattr(threading.Thread, "start", start)
+    assert play(Receiver(PROVIDER, SECRET, store=MemoryStore())) == "ok"
+    assert "no thread can be started" in caplog.text
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
@@ -356,7 +415,7 @@ def test_who_is_told(caplog: pytest.LogCaptureFixture) -> None:
 def test_a_hook_that_raises_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
     receiver = Receiver(PROVIDER, SECRET, store=MemoryStore(), on_outcome=lambda outcome: 1 / 0)
     assert play(receiver) == "ok"
-    assert "telling the outcome failed" in caplog.text
+    assert "`on_outcome` failed" in caplog.text
 
 
 def test_nothing_can_forge_a_line(caplog: pytest.LogCaptureFixture) -> None:

@@ -20,7 +20,7 @@ from werkzeug.datastructures import Headers as WerkzeugHeaders
 from werkzeug.test import EnvironBuilder
 
 import hookproof
-from hookproof import ConfigurationError, Scheme, Secret, VerificationError, Verifier, _engine
+from hookproof import ConfigurationError, Explanation, Scheme, Secret, Signer, VerificationError, Verifier, _engine
 
 NOW = 1_700_000_000
 
@@ -213,7 +213,9 @@ def test_only_a_verifier_makes_a_delivery() -> None:
 
 
 def test_what_json_refuses(verifier: Verifier) -> None:
-    for body in (b"\xff", b"{", b"NaN", b"[" * 100_000 + b"]" * 100_000, b"1" * 5000, b"\xef\xbb\xbf{}"):
+    deep = [b"[" * depth + b"]" * depth for depth in (127, 128, 100_000)]
+    assert verifier.verify(deep[0], headers(deep[0], timestamp=NOW), now=NOW).json()
+    for body in (b"\xff", b"{", b"NaN", *deep[1:], b"1" * 5000, b"\xef\xbb\xbf{}"):
         delivery = verifier.verify(body, headers(body, timestamp=NOW), now=NOW)
         with pytest.raises(VerificationError) as raised:
             delivery.json()
@@ -421,3 +423,53 @@ def test_a_panic_is_an_error_like_any_other(verifier: Verifier, good: dict[str, 
         assert (raised.value.code, raised.value.status) == ("internal_error", 500)
     assert verifier.verify(BODY, good, now=NOW).id == "dlv_1"
     capfd.readouterr()
+
+
+GITHUB = Signer("github", "s3cret").sign(b'{"a": 1}').headers
+
+PLAIN = Signer("github", "s3cret").sign(b"plain").headers
+SQUARE = Signer("square", "s3cret").sign(b"{}", url="https://example.com/hooks/t0ken").headers
+
+CAUSES: dict[str, tuple[str, str, bytes, dict[str, str]]] = {
+    "body_reserialized": ("github", "s3cret", b'{"a":1}', GITHUB),
+    "body_newline": ("github", "s3cret", b"plain\n", PLAIN),
+    "secret_quoted": ("github", '"s3cret"', b"plain", PLAIN),
+    "url_rewritten": ("square", "s3cret", b"{}", SQUARE),
+}
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_a_failure_is_explained(cause: str) -> None:
+    scheme, secret, body, given = CAUSES[cause]
+    verifier = Verifier(scheme, secret, explain_failures=True)
+    why = verifier.explain(body, given, method="POST", url="http://example.com/hooks/t0ken")
+    assert why is not None
+    assert (why.cause, why.confidence) == (cause, "certain")
+    assert why.fix
+    assert why.steps
+    assert "t0ken" not in repr((why, why.fix, why.steps))
+    assert repr(why).startswith(f"<Explanation {cause} (certain): ")
+    assert isinstance(why, Explanation)
+
+
+def test_what_there_is_nothing_to_explain_about() -> None:
+    verifier = Verifier("github", "s3cret", explain_failures=True)
+    assert verifier.explain(b'{"a": 1}', GITHUB) is None
+    assert verifier.explain(b'{"a": 1}', {}) is None
+
+
+def test_a_guess_says_what_to_look_at() -> None:
+    why = Verifier("github", "another", explain_failures=True).explain(b'{"a": 1}', GITHUB)
+    assert why is not None
+    assert (why.cause, why.confidence) == ("secret_or_body", "guess")
+    assert len(why.steps) >= 2
+    why = Verifier("github", "another").explain(b'{"a": 1}', GITHUB)
+    assert why is not None
+    assert "explain_failures" in why.steps[0]
+
+
+def test_an_explanation_of_what_is_no_request_is_the_error() -> None:
+    verifier = Verifier("github", "s3cret")
+    for body, given in (({"a": 1}, GITHUB), (b"", 5)):
+        with pytest.raises(VerificationError):
+            verifier.explain(body, given)

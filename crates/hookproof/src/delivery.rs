@@ -122,9 +122,7 @@ impl<'a> Delivery<'a> {
         if !unsigned {
             self.whole()?;
         }
-        let text = core::str::from_utf8(&self.body).map_err(|_| NOT_JSON)?;
-        serde_json::from_str::<serde::de::IgnoredAny>(text).map_err(|_| NOT_JSON)?;
-        Ok(text)
+        core::str::from_utf8(&self.body).ok().filter(|text| json::is_json(text)).ok_or(NOT_JSON)
     }
 
     /// Whether the signature covers the whole body.
@@ -161,6 +159,7 @@ impl<'a> Delivery<'a> {
                 key: self.key(scope),
             }]));
         };
+        self.json_text(true)?;
         let found = json::find_each(&self.body, &items.each_element()).map_err(unreadable)?;
         let missing =
             || Error::fixed(ErrorKind::BodyMalformed, "the body is without the list of events that the provider sends");

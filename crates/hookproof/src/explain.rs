@@ -9,6 +9,7 @@ use crate::{
     ErrorKind, Options, Request, Secret, Secrets, Verifier,
     encoding::Encoding,
     scheme::definition::{Algorithm, KeyEncoding},
+    url::{Spelling, Url},
     verify::Inner,
 };
 
@@ -19,6 +20,20 @@ pub enum Confidence {
     Certain,
     /// Nothing that was tried matches: this is what it mostly is.
     Guess,
+}
+
+impl Confidence {
+    /// The word, the same in every language.
+    ///
+    /// ```
+    /// assert_eq!(hookproof::Confidence::Certain.as_str(), "certain");
+    /// ```
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Certain => "certain",
+            Self::Guess => "guess",
+        }
+    }
 }
 
 /// Why a request does not verify, for the developer who has to mend it. Never for the outside.
@@ -53,10 +68,14 @@ impl Verifier {
     /// Why this request does not verify; `None` if it does, or if the error already says it all.
     ///
     /// Tries what commonly goes wrong and tells which of it makes the signature match. That takes a few more MACs, so it
-    /// is only done where the option `explain_failures` is set, which also keeps the secrets as they were given.
+    /// is only done where the option `explain_failures` is set, which also keeps the secrets as they were given; without
+    /// it there is only the guess.
     pub fn explain(&self, request: &Request<'_>, now: i64) -> Option<Explanation> {
-        let error = self.prove(request, now).err()?;
-        (error.kind() == ErrorKind::SignatureMismatch).then(|| self.inner().explain(request, now)).flatten()
+        let decoded = self.decode(request).ok()?;
+        let request = Request { body: decoded.as_deref().unwrap_or(request.body), ..*request };
+        let error = self.prove(&request, now).err()?;
+        (error.kind() == ErrorKind::SignatureMismatch)
+            .then(|| self.inner().explain(&request, now).unwrap_or_else(untried))
     }
 }
 
@@ -68,15 +87,12 @@ impl Inner {
                 .or_else(|| self.changed_url(secrets, request, now))
                 .or_else(|| self.changed_secret(secrets, request, now))
         };
-        Some(tried().unwrap_or_else(|| Explanation {
-            cause: "secret_or_body",
-            confidence: Confidence::Guess,
-            fix: "compare the secret with the one that the provider shows for this very endpoint",
-            steps: Vec::from([
-                "the secret is of another endpoint, mode (test, live) or account".to_string(),
-                "the body was changed on its way in more than its spelling: look for middleware in front of the receiver".to_string(),
-                "the request was not made by the provider".to_string(),
-            ]),
+        Some(tried().unwrap_or_else(|| {
+            guess(&[
+                "the secret is of another endpoint, mode (test, live) or account",
+                "the body was changed on its way in more than its spelling: look for middleware in front of the receiver",
+                "the request was not made by the provider",
+            ])
         }))
     }
 
@@ -122,26 +138,22 @@ impl Inner {
     fn changed_url(&self, secrets: &Secrets, request: &Request<'_>, now: i64) -> Option<Explanation> {
         let url = request.url?;
         let fix = "set `public_url` to the address that the provider calls";
+        let without_port = |url: &str| Url::new(url).spelled(Spelling::WithoutPort).into_owned();
+        let secure = url.strip_prefix("http://").map(|rest| format!("https://{rest}"));
+        let bare = url.trim_end_matches('/');
         let variants = [
-            url.strip_prefix("http://").map(|rest| format!("https://{rest}")),
-            Some(format!("{}/", url.trim_end_matches('/'))),
-            Some(url.trim_end_matches('/').to_string()),
-            Some(crate::url::Url::new(url).spelled(crate::url::Spelling::WithoutPort).into_owned()),
-            url.strip_prefix("http://").map(|rest| {
-                let secure = format!("https://{rest}");
-                crate::url::Url::new(&secure).spelled(crate::url::Spelling::WithoutPort).into_owned()
-            }),
+            ("with `https` instead of `http`", secure.clone()),
+            ("with a `/` at its end", Some(format!("{bare}/"))),
+            ("without the `/` at its end", Some(bare.to_string())),
+            ("without its port", Some(without_port(url))),
+            ("with `https` instead of `http`, and without its port", secure.map(|secure| without_port(&secure))),
         ];
-        variants.into_iter().flatten().filter(|variant| variant != url).find_map(|variant| {
+        variants.into_iter().find_map(|(how, variant)| {
+            let variant = variant.filter(|variant| variant != url)?;
             let request = Request { url: Some(&variant), ..*request };
-            let matched = self.matches(secrets.copied(), &request, now);
-            matched.then(|| {
-                certain(
-                    "url_rewritten",
-                    fix,
-                    &format!("the URL `{}` matches the signature", crate::error::shown(&variant)),
-                )
-            })
+            // Without the URL itself: it may hold a token.
+            self.matches(secrets.copied(), &request, now)
+                .then(|| certain("url_rewritten", fix, &format!("the URL matches the signature {how}")))
         })
     }
 
@@ -207,6 +219,20 @@ fn certain(cause: &'static str, fix: &'static str, step: &str) -> Explanation {
     Explanation { cause, confidence: Confidence::Certain, fix, steps: Vec::from([step.to_string()]) }
 }
 
+fn guess(steps: &[&str]) -> Explanation {
+    Explanation {
+        cause: "secret_or_body",
+        confidence: Confidence::Guess,
+        fix: "compare the secret with the one that the provider shows for this very endpoint",
+        steps: steps.iter().map(|step| (*step).to_string()).collect(),
+    }
+}
+
+/// Where the secrets are not kept, there is nothing to try with.
+fn untried() -> Explanation {
+    guess(&["set `explain_failures`, and the common causes are tried one by one"])
+}
+
 /// JSON with the white space that a printer would write, and nothing else changed: between items, behind names, and
 /// with lines and two blanks of indentation, or none.
 fn respelled<'t>(text: &'t str, item: &str, name: &str, lines: bool) -> Option<Cow<'t, [u8]>> {
@@ -270,6 +296,31 @@ fn latin1(text: &str) -> Option<Cow<'static, [u8]>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_url_is_explained_without_being_told() {
+        let scheme = crate::Scheme::named("square").unwrap();
+        let signer = crate::Signer::new(scheme.clone(), Secret::new("s3cret").unwrap()).unwrap();
+        let options = Options { explain_failures: true, ..Options::default() };
+        let verifier = Verifier::with_options(scheme, Secret::new("s3cret").unwrap(), options).unwrap();
+        let message = crate::Message::new("{}", 0);
+        let signed = signer.sign(&message.url("https://example.com/hooks/t0ken")).unwrap();
+        let request = Request::new(&signed.headers, "{}").url("http://example.com/hooks/t0ken");
+        let explanation = verifier.explain(&request, 0).unwrap();
+        assert_eq!((explanation.cause, explanation.confidence), ("url_rewritten", Confidence::Certain));
+        assert_eq!(explanation.steps, ["the URL matches the signature with `https` instead of `http`"]);
+    }
+
+    #[test]
+    fn without_the_option_there_is_a_guess() {
+        let verifier = Verifier::new(crate::Scheme::named("github").unwrap(), Secret::new("s3cret").unwrap()).unwrap();
+        let forged =
+            [("X-Hub-Signature-256", "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17")];
+        let explanation = verifier.explain(&Request::new(&forged, "{}"), 0).unwrap();
+        assert_eq!(explanation.confidence, Confidence::Guess);
+        assert!(explanation.steps.iter().any(|step| step.contains("explain_failures")));
+        assert_eq!(verifier.explain(&Request::new(&[("a", "b")], "{}"), 0), None);
+    }
 
     #[test]
     fn json_is_respelled_without_being_read() {

@@ -96,6 +96,34 @@ pub(crate) fn find_each<'a>(body: &'a [u8], pointer: &Pointer) -> Result<Vec<Opt
     if walk.repeated { Err(Unreadable::Repeated) } else { Ok(walk.found) }
 }
 
+/// How deep a value may be nested, as `serde_json` counts it when it builds one.
+const DEEPEST: usize = 127;
+
+/// Whether this is JSON of a depth that every reader follows.
+pub(crate) fn is_json(text: &str) -> bool {
+    serde_json::from_str::<IgnoredAny>(text).is_ok() && depth(text) <= DEEPEST
+}
+
+/// How deep the arrays and objects of a JSON text are nested.
+fn depth(text: &str) -> usize {
+    let (mut depth, mut deepest) = (0usize, 0);
+    let (mut quoted, mut escaped) = (false, false);
+    for byte in text.bytes() {
+        if quoted {
+            (quoted, escaped) = (escaped || byte != b'"', !escaped && byte == b'\\');
+            continue;
+        }
+        match byte {
+            b'"' => quoted = true,
+            b'{' | b'[' => depth = depth.saturating_add(1),
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
+}
+
 struct Walk<'p, 'a> {
     steps: &'p [String],
     found: Vec<Option<Found<'a>>>,
@@ -231,6 +259,18 @@ mod tests {
         assert_eq!(at(r#"[1]"#, "/1"), Ok([None].into()));
         assert_eq!(at(r#"{"a":null}"#, "/a"), Ok([Some("".into())].into()));
         assert_eq!(at(r#"7"#, "/a"), Ok([None].into()));
+    }
+
+    #[test]
+    fn the_depth_is_the_one_that_values_are_built_to() {
+        for depth in [1, 126, 127, 128, 129, 5000] {
+            for (open, close) in [("[", "]"), ("{\"[\\\"\":", "}")] {
+                let text = alloc::format!("{}\"]{{\"{}", open.repeat(depth), close.repeat(depth));
+                let built = serde_json::from_str::<serde_json::Value>(&text);
+                assert_eq!(is_json(&text), built.is_ok(), "{depth} of {open}");
+            }
+        }
+        assert!(!is_json("{"));
     }
 
     #[test]

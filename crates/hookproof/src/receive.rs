@@ -226,9 +226,7 @@ impl Receiver {
     /// What to do with a delivery; `token` is 16 fresh random bytes, `now_ms` any clock that does not go back.
     pub fn begin(&self, delivery: &Delivery<'_>, scope: &str, token: Token, now_ms: u64) -> (Reception, Command) {
         let mut outcome = Outcome::of(OutcomeKind::Accepted, self.scheme_id());
-        outcome.id = delivery.id().map(|id| id.into_owned());
-        outcome.event_type = delivery.event_type().map(|event| event.into_owned());
-        outcome.secret_name = delivery.secret_name().map(String::from);
+        outcome.name(delivery);
         self.reception(delivery, scope, token, now_ms, outcome)
     }
 

@@ -95,6 +95,12 @@ impl Verifier {
         self.0.tolerance()
     }
 
+    /// Whether anything looks at the URL of a request, so that a host need not put one together for nothing.
+    #[doc(hidden)]
+    pub fn reads_url(&self) -> bool {
+        self.0.definition().reads_url(self.0.options.handshake)
+    }
+
     /// Decides whether a request is authentic and fresh; `now` is the Unix time in seconds.
     ///
     /// # Errors

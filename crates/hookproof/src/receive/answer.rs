@@ -4,7 +4,7 @@ use alloc::{
     vec::Vec,
 };
 
-use crate::{Error, Reply};
+use crate::{Delivery, Error, Reply};
 
 /// What became of a request, in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -89,6 +89,14 @@ impl Outcome {
             secret_name: None,
             fence: 0,
         }
+    }
+
+    /// Takes over what the delivery says of itself.
+    #[doc(hidden)]
+    pub fn name(&mut self, delivery: &Delivery<'_>) {
+        self.id = delivery.id().map(|id| id.into_owned());
+        self.event_type = delivery.event_type().map(|event| event.into_owned());
+        self.secret_name = delivery.secret_name().map(String::from);
     }
 
     pub(super) fn refuse(&mut self, error: &Error) {

@@ -395,6 +395,19 @@ impl Definition {
         })
     }
 
+    /// Whether anything of the request's URL is looked at, be it signed or not.
+    pub(crate) fn reads_url(&self, handshake: bool) -> bool {
+        let mut sources = self.timestamp.iter().flat_map(|rule| &rule.from);
+        let mut hashes = self.signatures.iter().filter_map(|rule| rule.body_hash.as_ref().map(|hash| &hash.from));
+        let mut named = self.delivery.id.iter().chain(&self.delivery.event_type);
+        let in_query = |source: &Source| matches!(source, Source::Query(_));
+        self.needs_url()
+            || (handshake && !self.handshakes.is_empty())
+            || sources.any(in_query)
+            || hashes.any(in_query)
+            || named.any(in_query)
+    }
+
     /// The fewest seconds that a dedup key must be kept: nothing else stops a replay for that long.
     pub(crate) fn least_retention(&self, tolerance: u64, lease: u64) -> u64 {
         if self.timestamp.is_some() { tolerance.saturating_mul(2).saturating_add(lease) } else { 24 * 3600 }
