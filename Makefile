@@ -71,7 +71,7 @@ build: .build/python .build/node .build/wasm .build/js .build/cli ## the engines
 # servers that tests start for themselves
 .build/services: make/packages
 	@mkdir -p .build
-	$(STEP) "redis and postgres" make/packages redis-server=redis-server initdb=postgresql
+	$(STEP) "redis, postgres, apache" make/packages redis-server=redis-server initdb=postgresql apache2=apache2 libapache2-mod-wsgi-py3
 	@touch $@
 
 # --- the engines, the packages, the program ---------------------------------------------------------------------------
@@ -111,9 +111,10 @@ rust-licences:
 	make/licences.py
 python-lint: .build/venv
 	ruff check . && ruff format --check .
-python-types: .build/python
+python-types: .build/python .build/npm
 	mypy --strict bindings/python/hookproof make tests/conformance/compare.py tests/http
-python-test: .build/python
+	npx --no-install pyright --pythonpath .venv/bin/python bindings/python/hookproof
+python-test: .build/python .build/services
 	pytest -q bindings/python/tests tests/conformance make
 js-lint: .build/npm # formatted and free of what biome finds, warnings included
 	npx biome ci --error-on-warnings .
@@ -142,7 +143,7 @@ torture-short: build .build/services .build/npm-stores
 # --- more -------------------------------------------------------------------------------------------------------------
 
 .PHONY: lint format torture bench-python bench-js docs deny wheel clean
-lint: rust-format rust-lint python-lint python-types js-lint js-types ## format, clippy, ruff, mypy --strict, biome, tsc --strict
+lint: rust-format rust-lint python-lint python-types js-lint js-types ## format, clippy, ruff, mypy --strict, pyright, biome, tsc --strict
 format: .build/venv .build/npm ## rewrites the sources in the common format
 	cargo fmt --all
 	ruff format . && ruff check --fix .

@@ -124,7 +124,7 @@ export class Verifier {
    * ```
    *
    * Tries what commonly goes wrong and tells which of it makes the signature match. That takes a few more MACs, and the
-   * secrets as they were given, so it is only done where `explainFailures` is set.
+   * secrets as they were given, so it is only done where `explainFailures` is set; without it there is only the guess.
    */
   explain(body: BodyInput, headers: HeadersInput, options?: VerifyOptions): Explanation | undefined {
     const engine = core();

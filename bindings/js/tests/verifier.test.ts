@@ -205,7 +205,7 @@ describe("an explanation", () => {
     });
     expect(explaining(SECRET).explain(body, headers)).toBeUndefined();
     expect(explaining(SECRET).explain(body, {})).toBeUndefined();
-    expect(verifier.explain(parsed, headers)).toBeUndefined();
+    expect(verifier.explain(parsed, headers)?.confidence).toBe("guess");
   });
 
   test("guesses where nothing matches, and stands in the error", () => {

@@ -1,7 +1,7 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, final
 
-from typing_extensions import Self, disjoint_base
+from typing_extensions import LiteralString, Self, disjoint_base
 
 from hookproof._delivery import Item
 from hookproof._outcome import Facts, Kind
@@ -29,7 +29,7 @@ __all__ = [
 ERRORS: dict[str, tuple[int, bool]]
 OPTIONS: list[str]
 SCHEMES: list[str]
-STORE_TEXTS: dict[str, str]
+STORE_TEXTS: dict[str, LiteralString]
 VERSION: str
 
 _Secret = tuple[bytes, str | None, int | None, int | None]

@@ -174,6 +174,7 @@ def to_json(structure: Mapping[str, Any], code: str) -> str:
     from json import dumps
 
     fields = []
+    name = ""
     try:
         # Field by field, so that an error names the one that is wrong.
         for name, value in structure.items():

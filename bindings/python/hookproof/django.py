@@ -78,18 +78,13 @@ class ReceiveMixin:
         if receiver is None or handler is None or not issubclass(cls, View):
             raise ImproperlyConfigured(f"`{cls.__name__}` needs `View` as a base, a `receiver` and `on_delivery`")
 
-        if inspect.iscoroutinefunction(handler):
+        def run(request: HttpRequest, *args: Any, **named: Any) -> Any:
+            return _set_up(cls, initkwargs, request, args, named).on_delivery(request, *args, **named)
 
-            @wraps(handler)
-            async def on_delivery(request: HttpRequest, *args: Any, **named: Any) -> Any:
-                return await _set_up(cls, initkwargs, request, args, named).on_delivery(request, *args, **named)
-        else:
+        async def run_async(request: HttpRequest, *args: Any, **named: Any) -> Any:
+            return await run(request, *args, **named)
 
-            @wraps(handler)
-            def on_delivery(request: HttpRequest, *args: Any, **named: Any) -> Any:
-                return _set_up(cls, initkwargs, request, args, named).on_delivery(request, *args, **named)
-
-        view = _view(receiver, on_delivery)
+        view = _view(receiver, wraps(handler)(run_async if inspect.iscoroutinefunction(handler) else run))
         view.view_class = cls  # type: ignore[attr-defined]
         view.view_initkwargs = initkwargs  # type: ignore[attr-defined]
         return view
@@ -113,24 +108,22 @@ def _view(receiver: Receiver, function: Callable[..., Any] | None) -> Callable[.
         before = (request, *path) if takes_request else ()
         return handler.function(*before, **named, **handler.arguments(delivery, claim))
 
-    if is_async:
+    def answered(request: HttpRequest, *path: Any, **named: Any) -> HttpResponseBase:
+        def run(delivery: Delivery, claim: Any) -> tuple[HttpResponseBase, int]:
+            response = _whole(to_response(call(request, path, named, delivery, claim)))
+            return response, response.status_code
 
-        async def view(request: HttpRequest, *path: Any, **named: Any) -> HttpResponseBase:
-            async def run(delivery: Delivery, claim: Any) -> tuple[HttpResponseBase, int]:
-                result = call(request, path, named, delivery, claim)
-                response = await _whole_async(to_response(await result if hasattr(result, "__await__") else result))
-                return response, response.status_code
+        return to_response(answer(receiver, to_request(request), run))
 
-            return to_response(await answer_async(receiver, to_request(request), run))
-    else:
+    async def answered_async(request: HttpRequest, *path: Any, **named: Any) -> HttpResponseBase:
+        async def run(delivery: Delivery, claim: Any) -> tuple[HttpResponseBase, int]:
+            result = call(request, path, named, delivery, claim)
+            response = await _whole_async(to_response(await result if hasattr(result, "__await__") else result))
+            return response, response.status_code
 
-        def view(request: HttpRequest, *path: Any, **named: Any) -> HttpResponseBase:  # type: ignore[misc]
-            def run(delivery: Delivery, claim: Any) -> tuple[HttpResponseBase, int]:
-                response = _whole(to_response(call(request, path, named, delivery, claim)))
-                return response, response.status_code
+        return to_response(await answer_async(receiver, to_request(request), run))
 
-            return to_response(answer(receiver, to_request(request), run))
-
+    view: Callable[..., Any] = answered_async if is_async else answered
     if function is not None:
         view = wraps(function)(view)
     view.csrf_exempt = True  # type: ignore[attr-defined]

@@ -35,19 +35,32 @@ pub(crate) fn guarded<T>(call: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
 }
 
 /// The engine of the package; users import its classes from `hookproof`.
-#[pymodule(name = "_engine")]
+#[pymodule(name = "_engine", gil_used = false)]
 mod engine {
     use super::{Bound, ErrorKind, PyModule, PyResult, guarded, pyfunction};
+    use pyo3::exceptions::PyImportError;
     use pyo3::types::PyModuleMethods;
     use std::collections::HashMap;
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
     #[pymodule_export]
     use crate::{delivery::Delivery, explanation::Explanation, scheme::Scheme, scheme::sign, verifier::Verifier};
     #[pymodule_export]
     use crate::{receiver::Kernel, receiver::Reception, receiver::Told, receiver::refuse, store::MemoryStore};
 
+    /// The interpreter that loaded the engine, known by its module `sys`; 0 before that.
+    static LOADED_BY: AtomicUsize = AtomicUsize::new(0);
+
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        // What is shared by all of a process, such as the exceptions that are raised, belongs to one interpreter: in
+        // another one `except VerificationError` would not catch them.
+        let interpreter = module.py().import("sys")?.as_ptr().addr();
+        if LOADED_BY.compare_exchange(0, interpreter, SeqCst, SeqCst).is_err_and(|loaded_by| loaded_by != interpreter) {
+            return Err(PyImportError::new_err(
+                "another interpreter of this process has loaded hookproof: under mod_wsgi, set `WSGIApplicationGroup %{GLOBAL}`",
+            ));
+        }
         let errors = ErrorKind::ALL.iter().map(|kind| (kind.code(), (kind.status(), kind.is_configuration())));
         module.add("SCHEMES", hookproof::Scheme::names().collect::<Vec<_>>())?;
         module.add("VERSION", env!("CARGO_PKG_VERSION"))?;

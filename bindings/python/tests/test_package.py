@@ -105,6 +105,32 @@ def test_the_stubs_are_the_engines(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
+INTERPRETERS = """
+try:
+    import _interpreters as interpreters
+except ImportError:
+    import _xxsubinterpreters as interpreters
+
+code = '''
+try:
+    import hookproof
+except ImportError as error:
+    print(error)
+else:
+    print("loaded")
+'''
+for interpreter in [interpreters.create(), interpreters.create()]:
+    interpreters.run_string(interpreter, "import sys; sys.path = " + repr(__import__("sys").path) + code)
+"""
+
+
+def test_a_second_interpreter_says_what_to_set() -> None:
+    done = subprocess.run([sys.executable, "-c", INTERPRETERS], capture_output=True, text=True, check=True)
+    first, second = done.stdout.splitlines()
+    assert first == "loaded"
+    assert second.endswith("under mod_wsgi, set `WSGIApplicationGroup %{GLOBAL}`")
+
+
 SAMPLE = """
 import os
 from typing import Any

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -34,7 +37,51 @@ SERVERS = {
     "fastapi, uvicorn": [*UVICORN, "served:fastapi_app"],
     "fastapi, uvicorn, 4 workers": [*UVICORN, "--workers", "4", "served:fastapi_app"],
     "wsgi, gunicorn": [*GUNICORN, "--threads", "8", "served:wsgi_app()"],
+    "flask, mod_wsgi": ["apache2"],
 }
+
+# mod_wsgi has Debian's Python, which may be of another version than ours: of these packages none needs to be compiled for
+# it, and the engine serves every version.
+APACHE = """
+ServerName localhost
+ServerRoot {folder}
+PidFile {folder}/pid
+ErrorLog {folder}/log
+Listen 127.0.0.1:{port}
+LoadModule mpm_event_module /usr/lib/apache2/modules/mod_mpm_event.so
+LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so
+LoadModule wsgi_module /usr/lib/apache2/modules/mod_wsgi.so
+User www-data
+Group www-data
+StartServers 2
+WSGIPythonPath {folder}/packages
+WSGIScriptAlias / {folder}/application.wsgi
+WSGIApplicationGroup %{{GLOBAL}}
+WSGIChunkedRequest On
+<Directory {folder}>
+Require all granted
+</Directory>
+"""
+APPLICATION = """
+import os
+os.environ["HOOKPROOF_TEST_FOLDER"] = {folder!r}
+from served import flask_app
+application = flask_app()
+"""
+PACKAGES = ["flask", "werkzeug", "jinja2", "markupsafe", "click", "itsdangerous", "blinker", "hookproof"]
+
+
+def apache(folder: Path, port: int) -> list[str]:
+    """Lays out what Apache serves, readable for the user as whom its workers run, and says how to start it."""
+    for name in PACKAGES:
+        (place,) = importlib.import_module(name).__path__
+        shutil.copytree(place, folder / "packages" / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("served.py", "sending.py"):
+        shutil.copy(HERE / name, folder / "packages")
+    (folder / "application.wsgi").write_text(APPLICATION.format(folder=str(folder)))
+    (folder / "apache2.conf").write_text(APACHE.format(folder=folder, port=port))
+    folder.chmod(0o777)
+    return ["apache2", "-DFOREGROUND", "-f", str(folder / "apache2.conf")]
 
 
 def free_port() -> int:
@@ -91,13 +138,17 @@ class Server:
 
 
 @pytest.fixture(scope="module", params=SERVERS)
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     port = free_port()
-    folder = tmp_path_factory.mktemp("served")
-    command = [part.format(port=port) for part in SERVERS[request.param]]
+    # Not pytest's own, which only its user may enter.
+    folder = Path(tempfile.mkdtemp(prefix="hookproof-served-"))
+    if SERVERS[request.param] == ["apache2"]:
+        command = apache(folder, port)
+    else:
+        command = [sys.executable, "-m", *(part.format(port=port) for part in SERVERS[request.param])]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", *command],
+            command,
             cwd=HERE,
             env={**os.environ, "HOOKPROOF_TEST_FOLDER": str(folder), "PYTHONPATH": str(HERE)},
             stdin=subprocess.DEVNULL,
@@ -117,12 +168,14 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         yield server
     finally:
         # its workers are of its group
-        os.killpg(process.pid, signal.SIGTERM)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
             process.wait(5)
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        shutil.rmtree(folder)
 
 
 def test_two_hundred_copies_at_once_have_one_effect(server: Server) -> None:

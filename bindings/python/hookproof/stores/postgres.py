@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     import psycopg_pool
+    from typing_extensions import LiteralString
 
     from . import ClaimAnswer
 
@@ -117,7 +118,7 @@ class PostgresStore:
             raise LeaseLost from error
         return True
 
-    def _change(self, text: str, parameters: tuple[object, ...]) -> int:
+    def _change(self, text: LiteralString, parameters: tuple[object, ...]) -> int:
         with self._connection() as connection:
             return _cursor(connection).execute(text, parameters).rowcount
 
@@ -192,7 +193,7 @@ class AsyncPostgresStore:
             raise LeaseLost from error
         return True
 
-    async def _change(self, text: str, parameters: tuple[object, ...]) -> int:
+    async def _change(self, text: LiteralString, parameters: tuple[object, ...]) -> int:
         async with self._connection() as connection:
             return (await _async_cursor(connection).execute(text, parameters)).rowcount
 
