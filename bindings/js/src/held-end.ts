@@ -1,5 +1,5 @@
 import type { ServerResponse } from "node:http";
-import type { Settle } from "./receive.js";
+import type { Settling } from "./receive.js";
 import type { Awaitable } from "./store.js";
 
 /**
@@ -10,7 +10,7 @@ export class HeldEnd {
   readonly #response: ServerResponse;
   readonly #end: ServerResponse["end"];
   readonly #freezes: boolean;
-  readonly #settle: Settle | undefined;
+  readonly #settling: Settling | undefined;
   #arguments: unknown[] | undefined;
   #status = 0;
   #released = false;
@@ -19,13 +19,13 @@ export class HeldEnd {
   /**
    * @param freezes whether the end decides. If so, the head is fixed there, as it would be without us; if a promise
    *   decides, it may still be rejected after the end, and the answer must then become another one.
-   * @param settle completes the claim at an end that decides, if it can be done at once.
+   * @param settling completes the claim at an end that decides, if it can be done at once.
    */
-  constructor(response: ServerResponse, freezes: boolean, settle?: Settle) {
+  constructor(response: ServerResponse, freezes: boolean, settling?: Settling) {
     this.#response = response;
     this.#end = response.end;
     this.#freezes = freezes;
-    this.#settle = freezes ? settle : undefined;
+    this.#settling = freezes ? settling : undefined;
     const held = this;
     response.end = function end(...args: unknown[]): ServerResponse {
       held.#hold(args);
@@ -73,7 +73,7 @@ export class HeldEnd {
     this.#arguments = args;
     const status = this.#response.statusCode;
     this.#status = status;
-    if (status >= 200 && status < 300 && this.#settle?.(status) === true) {
+    if (status >= 200 && status < 300 && this.#settling?.settle(status) === true) {
       this.release();
       this.#released = true;
     } else if (this.#freezes) {

@@ -30,8 +30,8 @@ export async function serve<Req extends NodeRequest, Res extends ServerResponse>
   next?: (delivery: Delivery, claim: Claim | undefined) => void,
 ): Promise<{ error: unknown } | undefined> {
   let held: HeldEnd | undefined;
-  const run: Run = (delivery, claim, settle) => {
-    const holding = new HeldEnd(response, handler === undefined, settle);
+  const run: Run = (delivery, claim, settling) => {
+    const holding = new HeldEnd(response, handler === undefined, settling);
     held = holding;
     if (handler === undefined) {
       next!(delivery, claim);

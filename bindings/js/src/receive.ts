@@ -29,13 +29,15 @@ export interface Ended {
 }
 
 /**
- * Runs the handler, and answers with the status of its answer. Where `settle` is given, an adapter may tell it a status in
- * the 200s at once: if that says `true`, the claim is completed, and the answer may leave.
+ * Runs the handler, and answers with the status of its answer. Where there is a `settling`, an adapter may tell it a status
+ * in the 200s at once: if that says `true`, the claim is completed, and the answer may leave.
  */
-export type Run = (delivery: Delivery, claim: Claim | undefined, settle: Settle | undefined) => Awaitable<number>;
+export type Run = (delivery: Delivery, claim: Claim | undefined, settling: Settling | undefined) => Awaitable<number>;
 
 /** Completes a claim without waiting for anything, if that can be done. */
-export type Settle = (status: number) => boolean;
+export interface Settling {
+  settle(status: number): boolean;
+}
 
 /**
  * Takes one request through the kernel: reads and verifies it, claims the delivery, runs the handler, settles the claim,
@@ -48,8 +50,12 @@ export async function drive(receiver: Receiver, incoming: Incoming, run: Run): P
     const { verifier } = kernel;
     const read = incoming.read(verifier.maxBody);
     const request = verifier.read(isPromise(read) ? await read : read, incoming.headers, incoming);
-    const next = reception.begin(kernel, request, scope);
-    return next >= Next.ANSWER ? reception.ended() : await reception.follow(next, run);
+    let next = reception.begin(kernel, request, scope);
+    while (next < Next.ANSWER) {
+      const following = reception.carryOut(next, run);
+      next = isPromise(following) ? await following : following;
+    }
+    return reception.ended();
   } catch (error) {
     if (!(error instanceof VerificationError)) throw error;
     return reception.refused(error);
@@ -60,7 +66,7 @@ export async function drive(receiver: Receiver, incoming: Incoming, run: Run): P
 const OWN: Ended = { answer: { status: null, headers: [], body: "" } };
 
 /** One delivery on its way through the store. */
-class Reception {
+class Reception implements Settling {
   readonly #receiver: Receiver;
   readonly #store: Store | null;
   readonly #started = performance.now();
@@ -97,25 +103,17 @@ class Reception {
     return this.#noted(next);
   }
 
-  async follow(first: number, run: Run): Promise<Ended> {
-    let next = first;
-    for (;;) {
-      switch (next) {
-        case Next.CLAIM:
-          next = this.#claimed(await this.#asked((store) => this.#claiming(store)));
-          break;
-        case Next.RUN:
-          next = await this.#ran(run);
-          break;
-        case Next.COMPLETE:
-          next = this.#settled(await this.#completed());
-          break;
-        case Next.RELEASE:
-          next = this.#settled(await this.#asked((store) => store.release(this.#key!, this.#token)));
-          break;
-        default:
-          return this.ended();
-      }
+  /** Carries out one command, and says what is next: at once, where nothing has to be waited for. */
+  carryOut(command: number, run: Run): Awaitable<number> {
+    switch (command) {
+      case Next.CLAIM:
+        return this.#asked((store) => this.#claiming(store)).then((answer) => this.#claimed(answer));
+      case Next.RUN:
+        return this.#ran(run);
+      case Next.COMPLETE:
+        return this.#completed().then((held) => this.#settled(held));
+      default:
+        return this.#asked((store) => store.release(this.#key!, this.#token)).then((held) => this.#settled(held));
     }
   }
 
@@ -195,32 +193,48 @@ class Reception {
     }
   }
 
-  async #ran(run: Run): Promise<number> {
-    const everyMs = note.renewEveryMs();
+  #ran(run: Run): Awaitable<number> {
+    const [everyMs, forMs] = [note.renewEveryMs(), note.renewForMs()];
     if (everyMs > 0) this.#claim = this.#held();
-    const forMs = note.renewForMs();
+    let running: Awaitable<number>;
+    try {
+      running = run(this.#delivery!, this.#claim, this.#beside === undefined ? undefined : this);
+    } catch (error) {
+      return this.#failed(error);
+    }
+    return isPromise(running) ? this.#waited(running, everyMs, forMs) : this.#handled(running);
+  }
+
+  async #waited(running: PromiseLike<number>, everyMs: number, forMs: number): Promise<number> {
     let status: number;
     try {
-      const running = run(this.#delivery!, this.#claim, this.#beside === undefined ? undefined : this.#settle);
-      status = isPromise(running) ? await this.#renewed(running, everyMs, forMs) : running;
+      status = await this.#renewed(running, everyMs, forMs);
     } catch (error) {
-      // What a handler throws after its answer has left changes nothing any more.
-      if (this.#early !== undefined) return this.#early;
-      this.#thrown = { error };
-      return this.#step(error instanceof LeaseLost && this.#claim !== undefined ? Event.LEASE_LOST : Event.RAISED);
+      return this.#failed(error);
     }
+    return this.#handled(status);
+  }
+
+  #handled(status: number): number {
     return this.#early ?? this.#step(this.#claim?.completed === true ? Event.JOINED : Event.HANDLED, status);
   }
 
+  #failed(error: unknown): number {
+    // What a handler throws after its answer has left changes nothing any more.
+    if (this.#early !== undefined) return this.#early;
+    this.#thrown = { error };
+    return this.#step(error instanceof LeaseLost && this.#claim !== undefined ? Event.LEASE_LOST : Event.RAISED);
+  }
+
   // The store beside the engine answers at once, so nothing has to be held back for it.
-  readonly #settle: Settle = (status) => {
+  settle(status: number): boolean {
     try {
       this.#early ??= this.#step(Event.HANDLED, status);
     } catch {
       return false; // an engine that fails is heard of when the handler has ended
     }
     return this.#early === Next.ACCEPTED;
-  };
+  }
 
   #held(): Claim {
     this.#key ??= note.key();
