@@ -153,6 +153,7 @@ torture: build .build/services .build/npm-stores ## processes that die, stop and
 bench-python: .build/python ## one verification beside the libraries that people use, and what receiving adds to a request of Flask
 	@code=0; for part in verify share; do python bindings/python/bench/$$part.py || code=1; echo; done; exit $$code
 bench-js: .build/js ## verification in Node and in workerd beside what people use, the share of a request, a cold start, sizes, and the bars of each
+	make/packages wrk=wrk
 	node bindings/js/bench/all.mjs
 docs: .build/cli ## writes what is derived in the documentation
 	python tests/readme/derived.py

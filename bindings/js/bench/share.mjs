@@ -1,11 +1,15 @@
 // What receiving a delivery costs of a server's requests. `make bench-js`
 //
-// Each server is a process of its own, and the deliveries come from this one: every server has its turn in every round,
-// and each delivery is a new one. What counts is the median of the requests in a second of the server's own CPU time:
-// those in a second of the clock say as much about what else the machine does.
-import { fork } from "node:child_process";
+// Each server is a process of its own, and the deliveries come from `wrk`, which is faster than any of them: a generator
+// that is not would measure itself. Every server has its turn in every round, and each delivery is a new one. What counts
+// is the median of the requests in a second of the server's own CPU time: those in a second of the clock say as much
+// about what else the machine does.
+import { execFile, fork } from "node:child_process";
 import { once } from "node:events";
-import { connect } from "node:net";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
 import { sign } from "hookproof/testing";
 import { delivery, median, SECRET } from "./measure.mjs";
 
@@ -13,20 +17,29 @@ const PAIRS = [
   { server: "node:http", least: 0.8 },
   { server: "Express", least: 0.92 },
 ];
-const ROUNDS = 15;
-const CONNECTIONS = 16;
-const REQUESTS = 4000;
+const ROUNDS = 9;
+const REQUESTS = 8000;
+const folder = mkdtempSync(join(tmpdir(), "hookproof-share-"));
 
-const NAMES = PAIRS.flatMap(({ server }) => [`${server}, unverified`, `${server}, receive`]);
-const servers = new Map();
-for (const name of NAMES) {
-  const child = fork(new URL("share-server.mjs", import.meta.url), [name]);
-  const [port] = await once(child, "message");
-  servers.set(name, { child, port, rates: [], costs: [] });
-}
+// Requests of one length, one after the other. After the last of them it waits for its time to be over.
+const script = join(folder, "send.lua");
+writeFileSync(
+  script,
+  `local file = io.open(os.getenv("REQUESTS"), "rb")
+local all = file:read("*a")
+local length = tonumber(os.getenv("LENGTH"))
+local at = 0
+request = function()
+  local one = all:sub(at + 1, at + length)
+  at = at + length
+  if at >= #all then wrk.thread:stop() end
+  return one
+end
+`,
+);
 
 let drawn = 0;
-const signed = (body, { id }) => sign("standard-webhooks", SECRET, body, { id: `${id}_${++drawn}` });
+const signed = (body) => sign("standard-webhooks", SECRET, body, { id: `msg_${String(++drawn).padStart(24, "0")}` });
 
 /** A delivery as it is on the wire. */
 function request() {
@@ -35,41 +48,34 @@ function request() {
   return Buffer.concat([Buffer.from(`POST /hook HTTP/1.1\r\n${lines.join("")}\r\n`), body]);
 }
 
-async function cpu({ child }) {
-  child.send("cpu");
-  const [{ user, system }] = await once(child, "message");
-  return user + system;
+/** What a server has handled since it was last asked, in what time, and its CPU time. */
+async function state({ child }) {
+  child.send("state");
+  const [told] = await once(child, "message");
+  return told;
 }
 
 async function round(server) {
   const requests = Array.from({ length: REQUESTS }, request);
-  const sockets = Array.from({ length: CONNECTIONS }, () => connect(server.port, "127.0.0.1").setNoDelay());
-  await Promise.all(sockets.map((socket) => once(socket, "connect")));
-  const [before, started] = [await cpu(server), performance.now()];
-  await Promise.all(sockets.map((socket) => sent(socket, requests)));
-  const seconds = (performance.now() - started) / 1000;
-  const spent = (await cpu(server)) - before;
-  for (const socket of sockets) socket.destroy();
-  return { rate: REQUESTS / seconds, cost: spent / REQUESTS };
-}
-
-/** Sends from the common list, one after the other, until it is empty. */
-function sent(socket, requests) {
-  return new Promise((resolve, reject) => {
-    const next = () => {
-      const one = requests.pop();
-      if (one === undefined) resolve();
-      else socket.write(one);
-    };
-    socket.on("data", (answer) => {
-      if (answer.toString("latin1", 0, 12) === "HTTP/1.1 204") next();
-      else reject(new Error(answer.toString("latin1")));
-    });
-    socket.on("error", reject);
-    next();
+  const file = join(folder, "requests");
+  writeFileSync(file, Buffer.concat(requests));
+  const before = await state(server);
+  const options = ["--threads", "1", "--connections", "16", "--duration", "1s", "--script", script];
+  const { stdout } = await promisify(execFile)("wrk", [...options, `http://127.0.0.1:${server.port}/hook`], {
+    env: { ...process.env, REQUESTS: file, LENGTH: String(requests[0].byteLength) },
   });
+  const { handled, ms, cpu } = await state(server);
+  if (handled < 500 || stdout.includes("Non-2xx")) throw new Error(`${handled} handled: ${stdout}`);
+  return { rate: (handled / ms) * 1000, cost: (cpu - before.cpu) / handled };
 }
 
+const NAMES = PAIRS.flatMap(({ server }) => [`${server}, unverified`, `${server}, receive`]);
+const servers = new Map();
+for (const name of NAMES) {
+  const child = fork(new URL("share-server.mjs", import.meta.url), [name]);
+  const [port] = await once(child, "message");
+  servers.set(name, { child, port, rates: [], costs: [] });
+}
 for (let turn = 0; turn <= ROUNDS; turn++) {
   for (const server of servers.values()) {
     const { rate, cost } = await round(server);
@@ -79,6 +85,7 @@ for (let turn = 0; turn <= ROUNDS; turn++) {
   }
 }
 for (const { child } of servers.values()) child.kill();
+rmSync(folder, { recursive: true, force: true });
 
 console.log("\nShare of a request: receive() and MemoryStore, 1 KiB bodies");
 console.log(`${"".padEnd(34)}${"requests/s".padStart(12)}${"CPU, µs".padStart(10)}${"of unverified".padStart(22)}`);
