@@ -9,6 +9,7 @@ import type { Awaitable } from "./store.js";
 export class HeldEnd {
   readonly #response: ServerResponse;
   readonly #end: ServerResponse["end"];
+  readonly #own: boolean;
   readonly #freezes: boolean;
   readonly #settling: Settling | undefined;
   #arguments: unknown[] | undefined;
@@ -24,6 +25,7 @@ export class HeldEnd {
   constructor(response: ServerResponse, freezes: boolean, settling?: Settling) {
     this.#response = response;
     this.#end = response.end;
+    this.#own = Object.hasOwn(response, "end");
     this.#freezes = freezes;
     this.#settling = freezes ? settling : undefined;
     const held = this;
@@ -49,7 +51,7 @@ export class HeldEnd {
   /** Lets the end through, or every later one if none has come yet. */
   release(): void {
     if (this.#released) return;
-    this.#response.end = this.#end;
+    this.#restore();
     if (this.#arguments !== undefined)
       this.#end.apply(this.#response, this.#arguments as Parameters<ServerResponse["end"]>);
   }
@@ -57,7 +59,7 @@ export class HeldEnd {
   /** Forgets what the handler answered; `false` if part of it has left, and the connection was cut instead. */
   discard(): boolean {
     const response = this.#response;
-    response.end = this.#end;
+    this.#restore();
     if (response.headersSent) {
       response.destroy();
       return false;
@@ -65,6 +67,12 @@ export class HeldEnd {
     for (const name of response.getHeaderNames()) response.removeHeader(name);
     response.statusCode = 200;
     return true;
+  }
+
+  // As it was: mostly the prototype's, and not the response's own.
+  #restore(): void {
+    if (this.#own) this.#response.end = this.#end;
+    else Reflect.deleteProperty(this.#response, "end");
   }
 
   #hold(args: unknown[]): void {

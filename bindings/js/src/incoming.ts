@@ -62,17 +62,22 @@ function read(request: NodeRequest, limit: number): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const chunks: Uint8Array[] = [];
     let length = 0;
+    // A request lives longer than its body: what listens to it is taken off, or it would live on as well.
+    const over = () => request.off("data", data).off("end", end).off("close", gone);
     const data = (chunk: Uint8Array) => {
       length += chunk.byteLength;
       if (length <= limit) return void chunks.push(chunk);
-      request.off("data", data).off("close", gone).pause();
+      over().pause();
       reject(tooLarge(limit));
     };
     const end = () => {
-      request.off("close", gone);
+      over();
       resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length));
     };
-    const gone = () => reject(new ClientGone("the client left in the middle of its body"));
+    const gone = () => {
+      over();
+      reject(new ClientGone("the client left in the middle of its body"));
+    };
     if (request.destroyed) return gone();
     request.on("data", data).on("end", end).on("close", gone);
   });
