@@ -45,6 +45,7 @@ const servers = {
 
 const server = createServer(servers[process.argv[2]]());
 server.listen(0, "127.0.0.1", () => process.send(server.address().port));
+process.on("disconnect", () => process.exit());
 process.on("message", () => {
   const { user, system } = process.cpuUsage();
   process.send({ handled, ms: last - first, cpu: user + system });
