@@ -83,7 +83,7 @@ def body(given: Any) -> bytes:
 
 def too_large(limit: int) -> VerificationError:
     """What is said of a body that is over the limit, wherever that is found out."""
-    return VerificationError(f"the body is over the limit of {limit} bytes", "body_too_large", 413)
+    return VerificationError(f"the body is over the limit of {limit} bytes (`max_body`)", "body_too_large", 413)
 
 
 def text(given: Any) -> NoReturn:

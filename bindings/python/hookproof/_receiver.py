@@ -101,6 +101,7 @@ class Receiver:
         self.store: Any = _store(given.pop("store", _MISSING))
         self.scope: str = getattr(self.store, "scope", "")
         self.alone = isinstance(self.store, MemoryStore)
+        self.shares = self.store is not None and not self.alone
         self.clock: Callable[[], float] = _function(given, "clock") or time
         self.on_outcome: Callable[[Outcome], Any] | None = _function(given, "on_outcome")
         self.enqueue: Callable[[Delivery], Any] | None = _function(given, "enqueue")

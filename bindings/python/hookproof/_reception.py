@@ -6,6 +6,7 @@ Two functions carry them out: `answer` makes the calls that may wait, `answer_as
 from __future__ import annotations
 
 from contextlib import suppress
+from itertools import count
 from os import urandom
 from time import perf_counter, sleep
 
@@ -106,7 +107,12 @@ def _begin(receiver: Receiver, gate: Gate, tenant: str, incoming: Incoming, body
     # Scopes are printable: no scope ends like another one and its tenant.
     scope = f"{receiver.scope}\n{tenant}" if tenant else receiver.scope
     request = body, headers, method, url() if gate.reads_url else None
-    return gate.kernel.begin(request, int(receiver.clock()), scope, urandom(16))
+    # A store in memory tells only this process's own claims apart: there a number does, and costs no system call.
+    token = urandom(16) if receiver.shares else next(_numbers).to_bytes(16, "big")
+    return gate.kernel.begin(request, int(receiver.clock()), scope, token)
+
+
+_numbers = count(1)
 
 
 def _refused(receiver: Receiver, error: VerificationError | ConfigurationError) -> Begun:
@@ -155,14 +161,17 @@ def _tell(receiver: Receiver, told: Told, started: float) -> Outcome | None:
 
     Mostly nobody wants to know more than that there was an outcome: then it is not even made.
     """
+    hook, meter = receiver.on_outcome, receiver.meter
+    logged = logger.isEnabledFor(LEVELS[told.kind])
+    if hook is None and meter is None and not logged:
+        return None
     duration_ms = (perf_counter() - started) * 1000
-    outcome = None
-    if receiver.on_outcome is not None or logger.isEnabledFor(LEVELS[told.kind]):
-        outcome = Outcome(told, duration_ms)
+    outcome = Outcome(told, duration_ms) if logged or hook is not None else None
+    if outcome is not None:
         log(outcome)
-    if receiver.meter is not None:
+    if meter is not None:
         try:
-            receiver.meter(told, duration_ms)
+            meter(told, duration_ms)
         except Exception:
             logger.exception("%s: OpenTelemetry failed", receiver.scheme.id)
     return outcome

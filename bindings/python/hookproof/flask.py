@@ -15,6 +15,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import flask
+from flask.globals import app_ctx
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from hookproof import _environ
@@ -25,6 +26,8 @@ from hookproof._reception import Answer, answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from flask.ctx import AppContext
 
     from hookproof._engine import Delivery
     from hookproof._receiver import Receiver
@@ -92,10 +95,11 @@ def _view(receiver: Receiver, function: Callable[..., Any] | None) -> Callable[.
             raise never_runs(decorated[0])
         # Each use of a proxy of Flask's looks the same object up again.
         request: flask.Request = flask.request._get_current_object()  # type: ignore[attr-defined]
-        app: flask.Flask = flask.current_app._get_current_object()  # type: ignore[attr-defined]
+        context: AppContext = app_ctx._get_current_object()  # type: ignore[attr-defined]
+        app = context.app
 
         def run(delivery: Delivery, claim: Any) -> tuple[flask.Response, int]:
-            flask.g.delivery = delivery
+            context.g.delivery = delivery
             call = app.ensure_sync(handler.function) if is_async else handler.function
             given = call(**path, delivery=delivery, claim=claim) if takes_claim else call(**path, delivery=delivery)
             response = app.make_response("" if given is None else given)

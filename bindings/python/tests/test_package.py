@@ -119,7 +119,12 @@ except ImportError as error:
 else:
     print("loaded")
 '''
-for interpreter in [interpreters.create(), interpreters.create()]:
+# As mod_wsgi makes them: others refuse whatever does not say that it may be loaded many times.
+try:
+    made = [interpreters.create("legacy") for _ in range(2)]
+except TypeError:
+    made = [interpreters.create(isolated=False) for _ in range(2)]
+for interpreter in made:
     interpreters.run_string(interpreter, "import sys; sys.path = " + repr(__import__("sys").path) + code)
 """
 

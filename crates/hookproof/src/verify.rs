@@ -190,7 +190,7 @@ impl Verifier {
         if length > self.max_body() {
             return Err(Error::new(
                 ErrorKind::BodyTooLarge,
-                alloc::format!("the body is over the limit of {} bytes", self.max_body()),
+                alloc::format!("the body is over the limit of {} bytes (`max_body`)", self.max_body()),
             ));
         }
         Ok(())
