@@ -20,12 +20,13 @@ impl Headers for Picked {
 
 pub(crate) type Object<'a, 'py> = &'a Bound<'py, PyAny>;
 
-/// The headers that a verifier reads.
-pub(crate) struct Names {
-    /// Each under its name and under the one that it has in a WSGI environ.
-    names: Vec<(String, Py<PyString>)>,
-    /// A bit for each length that a name has: most headers of a request are told from these by their length alone.
-    lengths: u64,
+/// The headers that a verifier reads, each under its name and under the one that it has in a WSGI environ.
+pub(crate) struct Names(Vec<Name>);
+
+struct Name {
+    text: String,
+    plain: Py<PyString>,
+    environ: Py<PyString>,
 }
 
 impl Names {
@@ -34,49 +35,50 @@ impl Names {
             name @ ("CONTENT_TYPE" | "CONTENT_LENGTH") => PyString::intern(py, name).unbind(),
             name => PyString::intern(py, &format!("HTTP_{name}")).unbind(),
         };
-        Self {
-            names: names.iter().map(|name| (name.clone(), environ(name))).collect(),
-            lengths: names.iter().fold(0, |lengths, name| lengths | length_bit(name)),
-        }
+        let name = |name: &String| Name {
+            text: name.clone(),
+            plain: PyString::intern(py, name).unbind(),
+            environ: environ(name),
+        };
+        Self(names.iter().map(name).collect())
     }
 
     /// Reads each header once.
     pub(crate) fn pick(&self, headers: Object) -> PyResult<Picked> {
-        let mut picked: Vec<Option<PyBackedStr>> = self.names.iter().map(|_| None).collect();
-        match headers.cast_exact::<PyDict>() {
-            Ok(dict) if dict.contains(intern!(dict.py(), "REQUEST_METHOD"))? => {
-                for ((_, name), slot) in self.names.iter().zip(&mut picked) {
-                    if let Some(value) = dict.get_item(name.bind(dict.py()))? {
-                        add(slot, &value)?;
-                    }
-                }
+        let py = headers.py();
+        let mut picked: Vec<Option<PyBackedStr>> = self.0.iter().map(|_| None).collect();
+        let Ok(dict) = headers.cast_exact::<PyDict>() else {
+            let plain = rare(headers, "plain")?;
+            let Ok(pairs) = plain.cast::<PyList>() else { return self.pick(&plain) };
+            for pair in pairs {
+                let (name, value) = pair.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()?;
+                self.take(&name, &value, &mut picked, 0)?;
             }
-            Ok(dict) => dict.iter().try_for_each(|(name, value)| self.take(&name, &value, &mut picked))?,
-            Err(_) => {
-                let plain = rare(headers, "plain")?;
-                let Ok(pairs) = plain.cast::<PyList>() else { return self.pick(&plain) };
-                for pair in pairs {
-                    let (name, value) = pair.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()?;
-                    self.take(&name, &value, &mut picked)?;
-                }
+            return Ok(Picked(picked));
+        };
+        let is_environ = dict.contains(intern!(py, "REQUEST_METHOD"))?;
+        // A bit for each header that is there under its very name.
+        let mut known = 0u64;
+        for (place, (name, slot)) in self.0.iter().zip(&mut picked).enumerate() {
+            if let Some(value) = dict.get_item(if is_environ { &name.environ } else { &name.plain }.bind(py))? {
+                add(slot, &value)?;
+                known |= 1 << (place & 63);
             }
+        }
+        if (known.count_ones() as usize) < self.0.len() && !is_environ {
+            // The others may be spelled in another case. One spelling of one header counts, not both.
+            dict.iter().try_for_each(|(name, value)| self.take(&name, &value, &mut picked, known))?;
         }
         Ok(Picked(picked))
     }
 
-    fn take(&self, name: Object, value: Object, picked: &mut [Option<PyBackedStr>]) -> PyResult<()> {
+    /// Takes a header under a name in any case, unless it is known already.
+    fn take(&self, name: Object, value: Object, picked: &mut [Option<PyBackedStr>], known: u64) -> PyResult<()> {
         let Ok(name) = name.cast::<PyString>() else { return rare(name, "name").map(drop) };
-        let Ok(name) = name.to_str() else { return Ok(()) };
-        if self.lengths & length_bit(name) == 0 {
-            return Ok(());
-        }
-        let wanted = self.names.iter().position(|(wanted, _)| wanted.eq_ignore_ascii_case(name));
-        wanted.and_then(|place| picked.get_mut(place)).map_or(Ok(()), |slot| add(slot, value))
+        let same = |name: &str| self.0.iter().position(|wanted| wanted.text.eq_ignore_ascii_case(name));
+        let place = name.to_str().ok().and_then(same).filter(|place| known >> (place & 63) & 1 == 0);
+        place.and_then(|place| picked.get_mut(place)).map_or(Ok(()), |slot| add(slot, value))
     }
-}
-
-fn length_bit(name: &str) -> u64 {
-    1 << (name.len() & 63)
 }
 
 /// Adds a line to what is known of a header: several are one value, joined as HTTP joins them.

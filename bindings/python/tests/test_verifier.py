@@ -77,6 +77,15 @@ def test_headers_of_every_framework(shape: str, verifier: Verifier, good: dict[s
     assert (delivery.id, delivery.timestamp) == ("dlv_1", NOW)
 
 
+def test_one_spelling_of_a_header_counts(verifier: Verifier, good: dict[str, str]) -> None:
+    plain = {name.lower(): value for name, value in good.items()}
+    other = {name.upper(): "t=1,v1=00" for name in good}
+    for given in ({**plain, **other}, {**other, **plain}):
+        assert verifier.verify(BODY, given, now=NOW).id == "dlv_1"
+    # Two that are both of another case are two lines of one header.
+    assert refusal(verifier, BODY, {**good, **other}).code == "signature_malformed"
+
+
 @pytest.mark.parametrize("absent", ["none", "missing", "empty list", "environ"])
 def test_an_absent_header(absent: str, verifier: Verifier, good: dict[str, str]) -> None:
     name = "X-Agentbot-Signature"
