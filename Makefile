@@ -68,10 +68,11 @@ build: .build/python .build/node .build/wasm .build/js .build/cli ## the engines
 	$(STEP) "npm packages of stores" npm --prefix tests/stores/js ci
 	@touch $@
 
-# servers that tests start for themselves
+# servers and a browser that tests start for themselves
 .build/services: make/packages
 	@mkdir -p .build
-	$(STEP) "redis, postgres, apache" make/packages redis-server=redis-server initdb=postgresql apache2=apache2 libapache2-mod-wsgi-py3
+	$(STEP) "redis, postgres, apache, chromium" make/packages \
+		redis-server=redis-server initdb=postgresql apache2=apache2 libapache2-mod-wsgi-py3 chromium=chromium
 	@touch $@
 
 # --- the engines, the packages, the program ---------------------------------------------------------------------------

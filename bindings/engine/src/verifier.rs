@@ -91,6 +91,7 @@ pub fn about(verifier: u32) -> Result<String, Error> {
             ("coverage", verifier.scheme().coverage().as_str().into()),
             ("header_names", Json::texts(verifier.header_names())),
             ("max_body", (verifier.max_body() as u64).into()),
+            ("public_keys_only", Json::Flag(verifier.has_public_keys_only())),
             ("warnings", Json::texts(verifier.warnings())),
         ]))
     })

@@ -2,9 +2,10 @@ import { Engine } from "./engine.js";
 import { createGlue } from "./glue.js";
 
 /** The WebAssembly engine on a compiled module: an instance is made when it is first needed, and anew after a trap. */
-export function wasmEngine(module: WebAssembly.Module): Engine {
+export function wasmEngine(module: WebAssembly.Module, isBrowser = false): Engine {
   return new Engine({
     kind: "wasm",
+    isBrowser,
     functions() {
       const glue = createGlue();
       glue.initSync({ module });

@@ -39,12 +39,15 @@ export class Handle {
 /** Where the engine's functions come from: a native library, or an instance of the module, made anew after a trap. */
 export interface Source {
   readonly kind: "native" | "wasm";
+  /** Whoever uses this host can read its memory, so that a secret is none there. */
+  readonly isBrowser?: boolean | undefined;
   functions(): Functions;
 }
 
 /** The core, behind the flat functions that the native and the WebAssembly engine both offer. */
 export class Engine {
   readonly kind: "native" | "wasm";
+  readonly isBrowser: boolean;
   readonly #source: Source;
   readonly #forgotten: FinalizationRegistry<() => void> | undefined;
   #functions: Functions | undefined;
@@ -52,6 +55,7 @@ export class Engine {
 
   constructor(source: Source) {
     this.kind = source.kind;
+    this.isBrowser = source.isBrowser ?? false;
     this.#source = source;
     this.#forgotten =
       typeof FinalizationRegistry === "function" ? new FinalizationRegistry((forget) => forget()) : undefined;

@@ -1,6 +1,7 @@
 import { type BodyInput, bodyBytes } from "./body.js";
 import { Delivery, type Judge } from "./delivery.js";
 import { core, type Handle, joinedSecrets, type Reading } from "./engine.js";
+import { ConfigurationError } from "./errors.js";
 import { type HeadersInput, head } from "./headers.js";
 import { optionsJson } from "./options.js";
 import { type SchemeInput, schemeSource } from "./scheme.js";
@@ -55,6 +56,7 @@ interface About {
   readonly coverage: "body" | "partial" | "none";
   readonly header_names: readonly string[];
   readonly max_body: number;
+  readonly public_keys_only: boolean;
   readonly warnings: readonly string[];
 }
 
@@ -83,6 +85,12 @@ export class Verifier {
     this.#handle = engine.hold("verifier", (functions) => functions.verifier(source, bytes, parts, json));
     const number = engine.number(this.#handle);
     this.#about = JSON.parse(engine.call((functions) => functions.about(number))) as About;
+    if (engine.isBrowser && !this.#about.public_keys_only) {
+      throw new ConfigurationError(
+        "secret_wrong_kind",
+        "a browser shows every secret to its user: only public keys, such as `whpk_` ones, verify there",
+      );
+    }
     this.judge = { handle: this.#handle, provider: this.#about.scheme, coverage: this.#about.coverage };
   }
 

@@ -4,7 +4,7 @@ use core::fmt;
 use crate::{
     Delivery, Error, ErrorKind, Options, Scheme,
     comparison::Running,
-    keyring::{self, Key},
+    keyring::{self, Key, Kind},
     plan::Plan,
     proof::Proof,
     request::Request,
@@ -78,6 +78,18 @@ impl Verifier {
     /// What a user should be told once, such as quotes around a secret.
     pub fn warnings(&self) -> &[String] {
         &self.0.warnings
+    }
+
+    /// Whether every key is a public one, so that whoever reads them can forge nothing.
+    ///
+    /// ```
+    /// use hookproof::{Scheme, Secret, Verifier};
+    /// let secret = Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")?;
+    /// assert!(!Verifier::new(Scheme::named("standard-webhooks")?, secret)?.has_public_keys_only());
+    /// # Ok::<(), hookproof::Error>(())
+    /// ```
+    pub fn has_public_keys_only(&self) -> bool {
+        !self.0.keys.iter().any(|key| matches!(key.kind, Kind::Mac(_) | Kind::Plain(_)))
     }
 
     /// The headers that are read, lower case, in the order in which [`Headers::value`](crate::Headers::value) is asked for them.

@@ -1,13 +1,15 @@
 // What users install, in every runtime and through every bundler that can be had from the registry.
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
-import { readFileSync, rmSync } from "node:fs";
+import { generateKeyPairSync } from "node:crypto";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { build as bundle } from "esbuild";
 import { Miniflare } from "miniflare";
+import { preview } from "vite";
 import { lend, program, project, run, script, seen } from "./project.mjs";
 
 const native = project("native", { "script.mjs": script.esm, "script.cjs": script.cjs, "thread.mjs": script.thread });
@@ -171,6 +173,42 @@ test("a vite bundle for browsers", async () => {
   await run(root, program("vite"), "build", "--logLevel", "warn");
   const { stdout } = await run(root, "sh", "-c", "ls out/assets/*.js");
   await prints(root, "wasm", process.execPath, "--experimental-default-type=module", stdout.trim());
+});
+
+test("a page in Chromium: public keys verify, a secret is refused", async () => {
+  const { privateKey } = generateKeyPairSync("ed25519");
+  const { d, x } = privateKey.export({ format: "jwk" });
+  const key = (prefix, text) => prefix + Buffer.from(text, "base64url").toString("base64");
+  const body = '{"type":"user.created"}';
+  const signing = `import { sign } from "hookproof/testing";
+console.log(JSON.stringify(sign("standard-webhooks", "${key("whsk_", d)}", ${JSON.stringify(body)}, { id: "msg_1" }).headers));`;
+  const root = project("page", {
+    "sign.mjs": signing,
+    "index.html": '<script type="module" src="./page.mjs"></script>',
+  });
+  const { stdout: headers } = await run(root, process.execPath, "sign.mjs");
+  const page = `import { engine, Verifier } from "hookproof";
+const { id } = new Verifier("standard-webhooks", "${key("whpk_", x)}").verify(${JSON.stringify(body)}, ${headers});
+let refused;
+try { new Verifier("github", "s3cret"); } catch (error) { refused = error.code; }
+document.body.textContent = JSON.stringify({ engine: engine.kind, id, refused });`;
+  writeFileSync(join(root, "page.mjs"), page);
+  await run(root, program("vite"), "build", "--logLevel", "warn");
+  const server = await preview({ root, logLevel: "silent", preview: { port: await freePort(), strictPort: true } });
+  try {
+    const [url] = server.resolvedUrls.local;
+    const flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"].concat([
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+      `--user-data-dir=${join(root, "profile")}`,
+    ]);
+    const { stdout } = await run(root, "chromium", ...flags, "--virtual-time-budget=10000", "--dump-dom", url);
+    const seen = JSON.parse(stdout.match(/<body>(.*?)<\/body>/s)[1]);
+    assert.deepEqual(seen, { engine: "wasm", id: "msg_1", refused: "secret_wrong_kind" });
+  } finally {
+    await server.close();
+  }
 });
 
 test("Workers, through miniflare", async () => {
