@@ -143,7 +143,7 @@ torture-short: build .build/services .build/npm-stores
 
 # --- more -------------------------------------------------------------------------------------------------------------
 
-.PHONY: lint format torture bench-python bench-js docs deny wheel clean
+.PHONY: lint format torture bench-python bench-js bench-stores docs deny wheel clean
 lint: rust-format rust-lint python-lint python-types js-lint js-types ## format, clippy, ruff, mypy --strict, pyright, biome, tsc --strict
 format: .build/venv .build/npm ## rewrites the sources in the common format
 	cargo fmt --all
@@ -156,6 +156,10 @@ bench-python: .build/python ## one verification beside the libraries that people
 bench-js: .build/js ## verification in Node and in workerd beside what people use, the share of a request, a cold start, sizes, and the bars of each
 	make/packages wrk=wrk
 	node bindings/js/bench/all.mjs
+bench-stores: .build/python .build/js .build/services .build/npm-stores ## what a claim costs on each store, beside the least that its client could do
+	@code=0; python bindings/python/bench/stores.py || code=1; \
+	(cd tests/stores/js && PATH="$$PWD/node_modules/.bin:$$PATH" node --no-warnings bench.mjs) || code=1; \
+	cargo bench --quiet -p hookproof --bench memory_store || code=1; exit $$code
 docs: .build/cli ## writes what is derived in the documentation
 	python tests/readme/derived.py
 deny: ## licences, bans and advisories with cargo-deny, if it is installed (cargo install cargo-deny)

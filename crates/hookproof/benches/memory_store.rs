@@ -18,7 +18,7 @@ const KEYS: u64 = 1_000_000;
 const NOW: u64 = 1_700_000_000_000;
 const LEASE: u64 = 10_000;
 const DAY: u64 = 24 * 60 * 60 * 1000;
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 9;
 
 struct Counting;
 
@@ -149,20 +149,23 @@ fn main() {
         println!("  {what}: {value:.2} (bar {bar}){}", if over { "  OVER" } else { "" });
     };
     for threads in [2, 1] {
-        let (mut store, mut map, mut bytes) = (Vec::new(), Vec::new(), 0.0_f64);
+        let (mut store, mut map, mut ratios, mut bytes) = (Vec::new(), Vec::new(), Vec::new(), 0.0_f64);
         for _ in 0..ROUNDS {
             let figures = fill(&MemoryStore::new(2 * KEYS as usize), threads);
-            store.push(figures.ns);
+            let beside = fill(&Plain::default(), threads).ns;
             bytes = bytes.max(figures.bytes);
-            map.push(fill(&Plain::default(), threads).ns);
+            // Of two neighbours in time, since the machine is not equally busy all along.
+            ratios.push(figures.ns / beside);
+            store.push(figures.ns);
+            map.push(beside);
         }
-        let (store, map) = (median(store), median(map));
+        let (store, map, ratio) = (median(store), median(map), median(ratios));
         println!("{threads} threads, claim and complete up to {KEYS} keys: {store:.0} ns, Mutex<HashMap> {map:.0} ns");
         if threads == 2 {
-            judge("time of the map's", store / map, 0.25);
+            judge("time of the map's", ratio, 0.25);
             judge("bytes for a completed key", bytes, 80.0);
         } else {
-            println!("  time of the map's: {:.2}", store / map);
+            println!("  time of the map's: {ratio:.2}");
         }
     }
     let store = pause(|| MemoryStore::new(2 * KEYS as usize));

@@ -1,5 +1,5 @@
 import { ConfigurationError } from "../errors.js";
-import { fromHex, toHex } from "../hex.js";
+import { fromHex } from "../hex.js";
 import type { ClaimAnswer, Store } from "../store.js";
 import { checkedScope, type ScopeOptions } from "./scope.js";
 import { text } from "./texts.js";
@@ -47,29 +47,25 @@ export class RedisStore implements Store {
     }
   }
 
-  async claim(key: Uint8Array, token: Uint8Array, bodyHash: Uint8Array, leaseMs: number): Promise<ClaimAnswer> {
-    const reply = await this.#step(key, "claim", toHex(token), String(leaseMs), toHex(bodyHash));
-    // By its length, since ioredis can be told to answer numbers as texts.
-    const said = String(reply);
-    if (said.length === 64) return { kind: "done", bodyHash: fromHex(said) };
-    const number = Number(said);
-    return number > 0 ? { kind: "claimed", fence: number } : { kind: "in_flight", remainingMs: -number };
+  // No step is an `async` function: each would add to every delivery what two promises cost.
+  claim(key: Uint8Array, token: Uint8Array, bodyHash: Uint8Array, leaseMs: number): Promise<ClaimAnswer> {
+    return this.#step(answer, key, "claim", hex(token), String(leaseMs), hex(bodyHash));
   }
 
-  async complete(key: Uint8Array, token: Uint8Array, retentionMs: number): Promise<boolean> {
-    return Number(await this.#step(key, "complete", toHex(token), String(retentionMs))) === 1;
+  complete(key: Uint8Array, token: Uint8Array, retentionMs: number): Promise<boolean> {
+    return this.#step(held, key, "complete", hex(token), String(retentionMs));
   }
 
-  async release(key: Uint8Array, token: Uint8Array): Promise<boolean> {
-    return Number(await this.#step(key, "release", toHex(token))) === 1;
+  release(key: Uint8Array, token: Uint8Array): Promise<boolean> {
+    return this.#step(held, key, "release", hex(token));
   }
 
-  async extend(key: Uint8Array, token: Uint8Array, leaseMs: number): Promise<boolean> {
-    return Number(await this.#step(key, "extend", toHex(token), String(leaseMs))) === 1;
+  extend(key: Uint8Array, token: Uint8Array, leaseMs: number): Promise<boolean> {
+    return this.#step(held, key, "extend", hex(token), String(leaseMs));
   }
 
-  async forget(key: Uint8Array): Promise<boolean> {
-    return Number(await this.#step(key, "forget")) === 1;
+  forget(key: Uint8Array): Promise<boolean> {
+    return this.#step(held, key, "forget");
   }
 
   /** Nothing to do: Redis lets keys expire by itself. */
@@ -77,13 +73,30 @@ export class RedisStore implements Store {
     return 0;
   }
 
-  async #step(key: Uint8Array, ...values: string[]): Promise<unknown> {
-    const name = `hookproof:${this.scope}:${toHex(key)}`;
-    try {
-      return await this.#run(false, name, values);
-    } catch (thrown) {
+  #step<T>(read: (reply: unknown) => T, key: Uint8Array, ...values: string[]): Promise<T> {
+    const name = `hookproof:${this.scope}:${hex(key)}`;
+    return this.#run(false, name, values).then(read, (thrown: unknown) => {
       if (!(thrown instanceof Error) || !thrown.message.startsWith("NOSCRIPT")) throw thrown;
-      return await this.#run(true, name, values);
-    }
+      return this.#run(true, name, values).then(read);
+    });
   }
+}
+
+// Where these clients run there is a Buffer, and it is several times as fast as any loop.
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex");
+}
+
+function answer(reply: unknown): ClaimAnswer {
+  if (typeof reply === "number" && reply > 0) return { kind: "claimed", fence: reply };
+  // By its length, since ioredis can be told to answer numbers as texts.
+  const said = String(reply);
+  if (said.length === 64) return { kind: "done", bodyHash: fromHex(said) };
+  return Number(said) > 0
+    ? { kind: "claimed", fence: Number(said) }
+    : { kind: "in_flight", remainingMs: -Number(said) };
+}
+
+function held(reply: unknown): boolean {
+  return Number(reply) === 1;
 }

@@ -5,20 +5,22 @@
 --   F token(32) fence                                    free again; kept so that the fence rises
 local REMEMBER = 86400000
 local call, key, operation, token = redis.call, KEYS[1], ARGV[1], ARGV[2]
-local record = call('GET', key)
-local state, holder
-if record then state, holder = string.sub(record, 1, 1), string.sub(record, 2, 33) end
 
 -- A claim outlives its lease, so that a late worker whom nobody has replaced can still settle.
 if operation == 'claim' then
-  if state == 'D' then return string.sub(record, 34, 97) end
   local lease, body = tonumber(ARGV[3]), ARGV[4]
   local clock = call('TIME')
   local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+  local ends = string.format('%014.0f', now + lease)
+  -- Most are of a delivery that nobody has seen.
+  if call('SET', key, 'C' .. token .. body .. ends .. now, 'PX', lease + REMEMBER, 'NX') then return now end
+  local record = call('GET', key)
+  local state = string.sub(record, 1, 1)
+  if state == 'D' then return string.sub(record, 34, 97) end
   local fence = now
   if state == 'C' then
     fence = tonumber(string.sub(record, 112))
-    if holder == token then
+    if string.sub(record, 2, 33) == token then
       body = string.sub(record, 34, 97)
     else
       local remaining = tonumber(string.sub(record, 98, 111)) - now
@@ -28,9 +30,13 @@ if operation == 'claim' then
   elseif state == 'F' then
     fence = math.max(tonumber(string.sub(record, 34)) + 1, now)
   end
-  call('SET', key, 'C' .. token .. body .. string.format('%014.0f', now + lease) .. fence, 'PX', lease + REMEMBER)
+  call('SET', key, 'C' .. token .. body .. ends .. fence, 'PX', lease + REMEMBER)
   return fence
 end
+
+local record = call('GET', key)
+local state, holder
+if record then state, holder = string.sub(record, 1, 1), string.sub(record, 2, 33) end
 
 if operation == 'forget' then
   if state ~= 'D' then return 0 end

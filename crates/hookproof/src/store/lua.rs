@@ -31,7 +31,7 @@ pub const SCRIPT: &str = include_str!("claim.lua");
 /// let text: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
 /// assert_eq!(hookproof::store::lua::SHA1, text, "this is the SHA-1 of claim.lua now");
 /// ```
-pub const SHA1: &str = "f7b9415001a48285652fb14efdba91b5ba1ba33b";
+pub const SHA1: &str = "e71e0c9978be152f99033cd82a4692532e1e0ac4";
 
 /// The Redis key of a delivery's key: `hookproof:`, the scope, `:` and the key in hexadecimal.
 ///

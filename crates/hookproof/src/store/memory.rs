@@ -17,9 +17,9 @@ mod shard;
 /// is nothing that may leave, the claim fails with [`StoreError::Full`] and the delivery is refused with 503. A key
 /// in flight never leaves.
 ///
-/// The bound is divided evenly among locks, each for about 4,096 keys; keys spread by their hash, so the first one is
+/// The bound is divided evenly among locks, each for about 8,192 keys; keys spread by their hash, so the first one is
 /// full when the whole is a few percent short of its bound, and "oldest" is the oldest under the same lock. A store of
-/// at most 4,096 keys is exact. No step takes longer than reading the keys under one lock.
+/// at most 8,192 keys is exact. No step takes longer than reading the keys under one lock.
 ///
 /// A completed key takes about 75 bytes; 1,000,000 keys are one event every 0.3 s for three days, or ten a second for
 /// a day.
@@ -72,7 +72,7 @@ impl core::fmt::Debug for Padded {
 
 /// No receiver has said its minimum.
 const UNSAID: u64 = u64::MAX;
-const KEYS_PER_SHARD: usize = 4_096;
+const KEYS_PER_SHARD: usize = 8_192;
 const MOST_SHARDS: usize = 65_536;
 
 impl MemoryStore {

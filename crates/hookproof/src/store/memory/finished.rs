@@ -36,9 +36,9 @@ impl Instant {
 /// No position.
 const NONE: u16 = u16::MAX;
 
-/// Records are allocated in blocks, so that none is copied when there is no more room. Small ones: the memory that all
-/// shards write to next then fits into a cache, which a page for each would not.
-const BLOCK: usize = 16;
+/// Records are allocated in blocks, so that none is copied when there is no more room: 16 KiB each, since an allocator
+/// that is asked for less asks the system for every page by itself.
+const BLOCK: usize = 256;
 
 pub(super) struct Finished {
     blocks: Vec<Vec<Record>>,
@@ -120,6 +120,9 @@ impl Finished {
 
     /// Lets at most `most` of the oldest leave, as long as they have ended.
     pub(super) fn expire(&mut self, now: u64, most: usize) {
+        if self.earliest > now {
+            return;
+        }
         for _ in 0..most {
             match self.record(self.oldest) {
                 Some(record) if record.until.ms() <= now => self.remove(self.oldest),

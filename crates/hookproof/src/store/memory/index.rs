@@ -4,7 +4,7 @@
 ///
 /// A slot is the position plus one in the upper half and the tag in the lower; zero is an empty slot. The tag also
 /// says where a slot belongs, so growing and removing never touch the records, and a lookup touches only those whose
-/// whole tag fits: at 4,096 records in one of sixteen lookups.
+/// whole tag fits: at 8,192 records in one of eight lookups.
 #[derive(Default)]
 pub(super) struct Index {
     slots: Vec<u32>,

@@ -4,11 +4,11 @@
 //! COMMITTED, except [`COMPLETE_IN`], which belongs into the user's transaction.
 //!
 //! `clock_timestamp()` and not `now()`: a statement that has waited for a row must not judge a lease by the time at
-//! which it began to wait.
+//! which it began to wait. `date_part` and not `extract`, which calculates with `numeric` and is several times slower.
 
 macro_rules! now {
     () => {
-        "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+        "(date_part('epoch', clock_timestamp()) * 1000)::bigint"
     };
 }
 
