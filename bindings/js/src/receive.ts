@@ -83,6 +83,8 @@ class Reception implements Settling {
   #leaseMs = 0;
   #retentionMs = 0;
   #delayMs = 0;
+  #everyMs = 0;
+  #forMs = 0;
   #claim: Claim | undefined;
   #thrown: { error: unknown } | undefined;
   #storeError: unknown;
@@ -143,6 +145,7 @@ class Reception implements Settling {
   // What belongs to a command is read at once: the next request's call writes in the same place.
   #noted(next: number): number {
     this.#delayMs = note.delayMs();
+    if (next === Next.RUN) this.#hold();
     if (next === Next.ANSWER || (next === Next.ACCEPTED && heard(this.#receiver))) this.#ending = this.#kernel.ending();
     return next;
   }
@@ -194,21 +197,19 @@ class Reception implements Settling {
   }
 
   #ran(run: Run): Awaitable<number> {
-    const [everyMs, forMs] = [note.renewEveryMs(), note.renewForMs()];
-    if (everyMs > 0) this.#claim = this.#held();
     let running: Awaitable<number>;
     try {
       running = run(this.#delivery!, this.#claim, this.#beside === undefined ? undefined : this);
     } catch (error) {
       return this.#failed(error);
     }
-    return isPromise(running) ? this.#waited(running, everyMs, forMs) : this.#handled(running);
+    return isPromise(running) ? this.#waited(running) : this.#handled(running);
   }
 
-  async #waited(running: PromiseLike<number>, everyMs: number, forMs: number): Promise<number> {
+  async #waited(running: PromiseLike<number>): Promise<number> {
     let status: number;
     try {
-      status = await this.#renewed(running, everyMs, forMs);
+      status = await this.#renewed(running);
     } catch (error) {
       return this.#failed(error);
     }
@@ -236,17 +237,21 @@ class Reception implements Settling {
     return this.#early === Next.ACCEPTED;
   }
 
-  #held(): Claim {
-    this.#key ??= note.key();
-    const [leaseMs, retentionMs] = [note.leaseMs(), note.retentionMs()];
-    return new Claim(this.#store!, note.fence(), this.#key, this.#token, leaseMs, retentionMs);
+  #hold(): void {
+    this.#everyMs = note.renewEveryMs();
+    this.#forMs = note.renewForMs();
+    if (this.#everyMs === 0) return;
+    this.#key = note.key();
+    this.#retentionMs = note.retentionMs();
+    const [fence, leaseMs] = [note.fence(), note.leaseMs()];
+    this.#claim = new Claim(this.#store!, fence, this.#key, this.#token, leaseMs, this.#retentionMs);
   }
 
   /** Waits for the handler, and extends its claim meanwhile: unless it ends at once, as most do that enqueue. */
-  async #renewed(running: PromiseLike<number>, everyMs: number, forMs: number): Promise<number> {
+  async #renewed(running: PromiseLike<number>): Promise<number> {
     const claim = this.#claim;
     if (claim === undefined || (await isOver(running))) return running;
-    const stop = renewing(claim, everyMs, forMs);
+    const stop = renewing(claim, this.#everyMs, this.#forMs);
     try {
       return await running;
     } finally {

@@ -15,6 +15,8 @@ import { request } from "hookproof/testing";
 import { describe, expect, test } from "vitest";
 import { BODY, delivery, SECRET } from "./provider.js";
 
+const toHex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
+
 const outcomes: Outcome[] = [];
 const kinds = () => outcomes.splice(0).map(({ kind, code }) => (code === undefined ? kind : `${kind} ${code}`));
 
@@ -83,6 +85,40 @@ describe("a delivery", () => {
     expect([new Set(accepted.map(({ keyPrefix }) => keyPrefix)).size, accepted.length, outcomes.length]).toEqual([
       25, 25, 50,
     ]);
+  });
+
+  test("among many whose store answers at once gets the claim that is its own", async () => {
+    const fences = new Map<string, number>();
+    const held = new Map<string, number>();
+    let asked = "";
+    let open!: () => void;
+    const gate = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    const store: Store = {
+      scope: "at-once",
+      claim: async (key) => {
+        fences.set(toHex(key), fences.size + 1);
+        if (fences.size === 50) open();
+        await gate;
+        return { kind: "claimed", fence: fences.get(toHex(key))! };
+      },
+      complete: async (key) => fences.has(toHex(key)),
+      release: () => true,
+      extend: (key) => {
+        asked = toHex(key);
+        return true;
+      },
+      forget: () => true,
+    };
+    const send = served({ store }, async (_delivery, _request, _env, _ctx, claim) => {
+      const extended = claim!.extend();
+      held.set(asked, claim!.fence);
+      await extended;
+    });
+    const answers = await Promise.all(Array.from({ length: 50 }, () => send(delivery())));
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+    expect(held).toEqual(fences);
   });
 
   test("runs again after the handler threw", async () => {
