@@ -1,5 +1,6 @@
 use core::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::http::StatusCode;
@@ -32,11 +33,17 @@ pub struct Claim {
     claiming: Claiming,
     fence: u64,
     store: Arc<dyn Erased>,
+    /// The token was taken, which only a transaction needs.
+    joined: Arc<AtomicBool>,
 }
 
 impl Claim {
     pub(crate) fn new(claiming: Claiming, fence: u64, store: Arc<dyn Erased>) -> Self {
-        Self { claiming, fence, store }
+        Self { claiming, fence, store, joined: Arc::default() }
+    }
+
+    pub(crate) fn is_joined(&self) -> bool {
+        self.joined.load(Ordering::Acquire)
     }
 
     /// Higher than that of every earlier claim of this delivery: pass it to whatever must refuse a late worker.
@@ -52,8 +59,12 @@ impl Claim {
     }
 
     /// What makes the claim one's own, for `complete_in`.
+    ///
+    /// Whoever takes it commits before the handler ends: the store is asked for the mark before a 2xx leaves, and a
+    /// transaction that was rolled back makes it a 500, so that the sender tries again.
     #[must_use]
     pub fn token(&self) -> &Token {
+        self.joined.store(true, Ordering::Release);
         &self.claiming.token
     }
 

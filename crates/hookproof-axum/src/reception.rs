@@ -130,9 +130,14 @@ where
                         Renewal(tokio::spawn(renew(claiming, store, renew_every_ms, renew_for_ms)))
                     });
                     let claim = held.map(|(claiming, store)| Claim::new(claiming, fence, store));
-                    let event = run(handler, to_request(head, &delivery, claim), own).await;
+                    let event = run(handler, to_request(head, &delivery, claim.clone()), own).await;
                     drop(renewal);
-                    event
+                    match event {
+                        Event::Handled { status } if claim.is_some_and(|claim| claim.is_joined()) => {
+                            Event::Joined { status }
+                        }
+                        event => event,
+                    }
                 }
                 None => Event::Raised,
             },

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 use core::time::Duration;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -12,7 +13,8 @@ use axum::{Json, Router, routing::post};
 use hookproof::store::MemoryStore;
 use hookproof::{Message, Options, Scheme, Secret, Signer, Verifier};
 use hookproof_axum::{AsyncStore, Claim, Delivery, LeaseLost, Receiver, now_ms, receive};
-use hookproof_stores::{ClaimAnswer, StoreError, Token};
+use hookproof_stores::sqlite::SqliteStore;
+use hookproof_stores::{ClaimAnswer, Scope, StoreError, Token};
 use tower::ServiceExt as _;
 
 const SECRET: &str = "a secret of the tests";
@@ -217,6 +219,43 @@ async fn a_lost_lease_in_a_transaction_is_409() {
     assert_eq!(response.status(), 409);
     assert!(response.headers().contains_key("retry-after"));
     assert_eq!(*seen.lock().unwrap(), ["lost_lease - 409"]);
+}
+
+/// Puts the effect and the mark into one transaction, which is rolled back unless it is to be committed.
+fn effect(claim: &Claim, store: &SqliteStore, path: &Path, commit: bool) {
+    let mut connection = rusqlite::Connection::open(path).unwrap();
+    let transaction = connection.transaction().unwrap();
+    transaction.execute("INSERT INTO effects VALUES (1)", []).unwrap();
+    store.complete_in(&transaction, claim.key(), claim.token(), claim.retention_ms()).unwrap();
+    if commit { transaction.commit() } else { transaction.rollback() }.unwrap();
+}
+
+#[tokio::test]
+async fn a_2xx_after_a_transaction_that_was_rolled_back_is_500_and_the_event_runs_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("claims.db");
+    let store = SqliteStore::open(&path, Scope::new("orders").unwrap()).unwrap();
+    let effects = rusqlite::Connection::open(&path).unwrap();
+    effects.execute_batch("CREATE TABLE effects (of INTEGER)").unwrap();
+    let runs = Arc::new(AtomicUsize::new(0));
+    let handler = {
+        let (store, path, runs) = (store.clone(), path.clone(), Arc::clone(&runs));
+        move |claim: Claim| {
+            let commit = runs.fetch_add(1, Ordering::SeqCst) > 0;
+            effect(&claim, &store, &path, commit);
+            async { StatusCode::NO_CONTENT }
+        }
+    };
+    let (receiver, seen) = watched(Receiver::new(verifier(Options::default()), store).unwrap());
+    let app = Router::new().route("/hook", post(handler).layer(receive(receiver)));
+    let mut statuses = Vec::new();
+    for _ in 0..3 {
+        statuses.push(send(&app, signed("{}", now())).await.status().as_u16());
+    }
+    assert_eq!(statuses, [500, 204, 200]);
+    assert_eq!(*seen.lock().unwrap(), ["failed - 500", "accepted - 204", "duplicate - 200"]);
+    let count: i64 = effects.query_row("SELECT count(*) FROM effects", [], |row| row.get(0)).unwrap();
+    assert_eq!((count, runs.load(Ordering::SeqCst)), (1, 2));
 }
 
 #[tokio::test]
