@@ -1,6 +1,6 @@
 use std::{borrow::Cow, cell::RefCell};
 
-use hookproof::{Confidence, Delivery, Error, ErrorKind, Headers, Options, Request, Secret, Verifier};
+use hookproof::{Delivery, Error, ErrorKind, Headers, Options, Request, Secret, Verifier};
 use serde_json::Value;
 
 use crate::{
@@ -141,13 +141,9 @@ pub fn explain(verifier: u32, reading: Reading<'_>, now: f64) -> Result<Option<S
         let decoded = verifier.decode(&head.request(reading.body)).unwrap_or_default();
         let body = decoded.as_deref().unwrap_or(reading.body);
         Ok(verifier.explain(&head.request(body), seconds(now)).map(|why| {
-            let confidence = match why.confidence {
-                Confidence::Certain => "certain",
-                Confidence::Guess => "guess",
-            };
             object(&[
                 ("cause", (&why.cause).into()),
-                ("confidence", confidence.into()),
+                ("confidence", why.confidence.as_str().into()),
                 ("fix", (&why.fix).into()),
                 ("steps", Json::texts(&why.steps)),
             ])

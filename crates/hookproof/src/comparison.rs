@@ -62,7 +62,7 @@ impl Comparison<'_> {
     }
 
     fn active(&self) -> impl Iterator<Item = &Key> {
-        self.inner.keys().iter().filter(|key| key.rule == self.number && key.window.holds(self.now))
+        self.inner.active_keys(self.now).filter(|key| key.rule == self.number)
     }
 
     /// The token may be any of the configured ones.

@@ -174,15 +174,21 @@ def test_redis_slow_is_refused_in_time_and_converges(port: int, tmp_path: Path) 
         assert app.effects == ["msg_1", "msg_2"]
 
 
-def test_postgres_that_cuts_its_connections_loses_nothing(postgres_url: str) -> None:
+@contextmanager
+def on_postgres(url: str) -> Iterator[tuple[Application, psycopg.Connection[Any]]]:
+    """An application whose claims are in PostgreSQL, and a connection of one's own to the same database."""
     with (
-        psycopg_pool.ConnectionPool(postgres_url, min_size=1, max_size=4, timeout=1) as pool,
-        psycopg.connect(postgres_url, autocommit=True) as other,
+        psycopg_pool.ConnectionPool(url, min_size=1, max_size=4, timeout=1) as pool,
+        psycopg.connect(url, autocommit=True) as other,
     ):
         other.execute("DROP TABLE IF EXISTS hookproof_claims")
         store = PostgresStore(pool, scope="test")
         store.create()
-        app = Application(store)
+        yield Application(store), other
+
+
+def test_postgres_that_cuts_its_connections_loses_nothing(postgres_url: str) -> None:
+    with on_postgres(postgres_url) as (app, other):
         refused = 0
         for number in range(40):
             if number % 4 == 0:

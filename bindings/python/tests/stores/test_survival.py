@@ -11,12 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-import psycopg_pool
 import pytest
 import redis
-from test_outage import Application, client, redis_server
+from test_outage import Application, client, on_postgres, redis_server
 
-from hookproof.stores.postgres import PostgresStore
 from hookproof.stores.redis import RedisStore
 
 
@@ -127,14 +125,7 @@ def test_redis_with_an_append_only_file_forgets_nothing_when_it_is_killed(tmp_pa
 
 
 def test_postgres_that_crashes_forgets_nothing(postgres_url: str) -> None:
-    with (
-        psycopg_pool.ConnectionPool(postgres_url, min_size=1, max_size=4, timeout=1) as pool,
-        psycopg.connect(postgres_url, autocommit=True) as other,
-    ):
-        other.execute("DROP TABLE IF EXISTS hookproof_claims")
-        store = PostgresStore(pool, scope="test")
-        store.create()
-        app = Application(store)
+    with on_postgres(postgres_url) as (app, other):
         assert app.send("msg_1").status_code == 200
         # A process of the server that is killed takes all others with it, and the server recovers from its log.
         os.kill(other.info.backend_pid, signal.SIGKILL)
