@@ -138,9 +138,7 @@ pub fn explain(verifier: u32, reading: Reading<'_>, now: f64) -> Result<Option<S
     VERIFIERS.with_borrow(|table| {
         let verifier = table.get(verifier)?;
         let head = Head::of(reading.head);
-        let decoded = verifier.decode(&head.request(reading.body)).unwrap_or_default();
-        let body = decoded.as_deref().unwrap_or(reading.body);
-        Ok(verifier.explain(&head.request(body), seconds(now)).map(|why| {
+        Ok(verifier.explain(&head.request(reading.body), seconds(now)).map(|why| {
             object(&[
                 ("cause", (&why.cause).into()),
                 ("confidence", why.confidence.as_str().into()),

@@ -1,4 +1,5 @@
 import { inspect } from "node:util";
+import { gzipSync } from "node:zlib";
 import {
   ConfigurationError,
   engine,
@@ -9,6 +10,7 @@ import {
   VerificationError,
   Verifier,
 } from "hookproof";
+import { sign } from "hookproof/testing";
 import { describe, expect, test } from "vitest";
 import { BODY, delivery, SECRET } from "./provider.js";
 
@@ -206,6 +208,14 @@ describe("an explanation", () => {
     expect(explaining(SECRET).explain(body, headers)).toBeUndefined();
     expect(explaining(SECRET).explain(body, {})).toBeUndefined();
     expect(verifier.explain(parsed, headers)?.confidence).toBe("guess");
+  });
+
+  test("is of the body that was signed, where that came compressed", () => {
+    const acme = { id: "acme", body: "decoded", signature: { algorithm: "hmac-sha256", header: "x-acme" } };
+    const { headers } = sign(acme, "s3cret", "{}");
+    const compressed = { ...headers, "content-encoding": "gzip" };
+    const explained = (secret: string) => new Verifier(acme, secret).explain(gzipSync("{}"), compressed);
+    expect([explained("s3cret"), explained("another")?.confidence]).toEqual([undefined, "guess"]);
   });
 
   test("guesses where nothing matches, and stands in the error", () => {
