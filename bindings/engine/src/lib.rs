@@ -23,7 +23,9 @@ pub use receive::{Beside, Note, about_receiver, answer, begin, receiver, refuse,
 pub use sign::sign;
 pub use stream::{finish, start, update};
 pub use table::Kind;
-pub use verifier::{Reading, about, body, event_type, explain, facts, items, key, refusal, signed, verifier, verify};
+pub use verifier::{
+    Head, Reading, about, body, event_type, explain, facts, items, key, refusal, signed, verifier, verify,
+};
 
 /// Forgets an object, once nothing outside knows its number any more.
 pub fn drop_handle(kind: u8, handle: u32) {

@@ -1,7 +1,7 @@
 use std::cell::RefCell;
 
 use hookproof::{
-    Answer, Command, Delivery, Error, ErrorKind, Event, Outcome, Receiver, Reception,
+    Answer, Command, Error, ErrorKind, Event, Outcome, Proof, Receiver, Reception,
     store::{ClaimAnswer, MemoryStore, Token},
 };
 
@@ -9,7 +9,7 @@ use crate::{
     json::{Json, object},
     memory::{sized, whole},
     table::{MEMORIES, RECEIVERS, RECEPTIONS, VERIFIERS},
-    verifier::{Head, Reading, judged, seconds},
+    verifier::{Reading, judged, packed, seconds},
 };
 
 /// A receiver around a verifier, with the verifier's options.
@@ -132,9 +132,10 @@ pub fn begin(
     let token = Token(sized("token", token)?);
     note.number(0, -1.0);
     on(receiver, |receiver| {
-        let begun = began(receiver, reading, now_ms, |delivery, proof| {
-            let (reception, command) = receiver.begin_unread(delivery, scope, token, whole(now_ms));
-            note.number(0, proof);
+        let begun = began(receiver, reading, now_ms, |proof, body| {
+            note.number(0, packed(&proof));
+            let delivery = receiver.verifier().deliver(proof, body);
+            let (reception, command) = receiver.begin_unread(&delivery, scope, token, whole(now_ms));
             follow(reception, command, beside, &mut note)
         });
         begun.unwrap_or_else(|error| over(receiver.refuse(&error)))
@@ -145,10 +146,10 @@ fn began(
     receiver: &Receiver,
     reading: Reading<'_>,
     now_ms: f64,
-    read: impl FnOnce(&Delivery<'_>, f64) -> f64,
+    read: impl FnOnce(Proof<'_>, &[u8]) -> f64,
 ) -> Result<f64, Error> {
     let (verifier, now) = (receiver.verifier(), seconds((now_ms / 1000.0).floor()));
-    if let Some(reply) = verifier.handshake(&Head::of(reading.head).request(reading.body), now)? {
+    if let Some(reply) = verifier.handshake(&reading.request(), now)? {
         return Ok(over(receiver.shake(reply)));
     }
     judged(verifier, reading, now, read)

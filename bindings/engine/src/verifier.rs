@@ -1,6 +1,6 @@
 use std::{borrow::Cow, cell::RefCell};
 
-use hookproof::{Delivery, Error, ErrorKind, Headers, Options, Request, Secret, Verifier};
+use hookproof::{Delivery, Error, ErrorKind, Headers, Options, Proof, Request, Secret, Verifier};
 use serde_json::Value;
 
 use crate::{
@@ -11,39 +11,56 @@ use crate::{
 };
 
 /// What one call reads of a request.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Reading<'a> {
     /// The body's bytes.
     pub body: &'a [u8],
-    /// The method, the URL, and the values of the verifier's header names in their order, a line feed between them;
-    /// what is absent is empty. One text crosses faster than several.
-    pub head: &'a str,
+    /// What stands before it.
+    pub head: &'a Head<'a>,
+}
+
+impl<'a> Reading<'a> {
+    pub(crate) fn request(self) -> Request<'a> {
+        self.head.request(self.body)
+    }
 }
 
 /// More headers than a scheme may read: the core refuses one that reads more than sixteen.
 const MOST: usize = 16;
 
-/// A head, taken apart. The host has picked the values in the order of the names.
-pub(crate) struct Head<'a> {
+/// The lines of a head: the method, the URL, and the values of the verifier's header names in their order, which the host
+/// has picked. What is absent is empty.
+#[derive(Clone, Copy)]
+pub struct Head<'a> {
     method: Option<&'a str>,
     url: Option<&'a str>,
     values: [&'a [u8]; MOST],
 }
 
 impl<'a> Head<'a> {
-    pub(crate) fn of(head: &'a str) -> Self {
-        let mut lines = head.split('\n');
-        let mut next = || lines.next().filter(|line| !line.is_empty());
-        let (method, url) = (next(), next());
-        let mut values: [&[u8]; MOST] = [&[]; MOST];
-        values.iter_mut().zip(lines).for_each(|(value, line)| *value = line.as_bytes());
-        Self { method, url, values }
+    /// The most lines that there can be.
+    pub const LINES: usize = 2 + MOST;
+
+    /// A head in one text, a line feed between its lines.
+    pub fn of(head: &'a str) -> Self {
+        head.split('\n').collect()
     }
 
     pub(crate) fn request<'r>(&'r self, body: &'r [u8]) -> Request<'r> {
         let request = Request::new(self, body);
         let request = self.method.map_or(request, |method| request.method(method));
         self.url.map_or(request, |url| request.url(url))
+    }
+}
+
+impl<'a> FromIterator<&'a str> for Head<'a> {
+    fn from_iter<I: IntoIterator<Item = &'a str>>(lines: I) -> Self {
+        let mut lines = lines.into_iter();
+        let mut next = || lines.next().filter(|line| !line.is_empty());
+        let (method, url) = (next(), next());
+        let mut values: [&[u8]; MOST] = [&[]; MOST];
+        values.iter_mut().zip(lines).for_each(|(value, line)| *value = line.as_bytes());
+        Self { method, url, values }
     }
 }
 
@@ -104,7 +121,8 @@ thread_local! {
 
 /// A proof as a number, which the other calls about this request take; or -1 minus the place in [`crate::errors`].
 pub fn verify(verifier: u32, reading: Reading<'_>, now: f64) -> f64 {
-    let verdict = VERIFIERS.with_borrow(|table| judged(table.get(verifier)?, reading, seconds(now), |_, proof| proof));
+    let verdict =
+        VERIFIERS.with_borrow(|table| judged(table.get(verifier)?, reading, seconds(now), |proof, _| packed(&proof)));
     match verdict {
         Ok(proof) => proof,
         Err(error) => {
@@ -117,19 +135,20 @@ pub fn verify(verifier: u32, reading: Reading<'_>, now: f64) -> f64 {
     }
 }
 
-/// Judges a request, and reads what it proves together with the proof as a number.
+/// Judges a request; `read` gets the proof, and the body that was signed.
 pub(crate) fn judged<T>(
     verifier: &Verifier,
     reading: Reading<'_>,
     now: i64,
-    read: impl FnOnce(&Delivery<'_>, f64) -> T,
+    read: impl FnOnce(Proof<'_>, &[u8]) -> T,
 ) -> Result<T, Error> {
-    let head = Head::of(reading.head);
-    let decoded = verifier.decode(&head.request(reading.body))?;
+    let decoded = verifier.decode(&reading.request())?;
     let body = decoded.as_deref().unwrap_or(reading.body);
-    let proof = verifier.prove(&head.request(body), now)?;
-    let packed = pack(proof.secret(), proof.timestamp());
-    Ok(read(&verifier.deliver(proof, body), packed))
+    Ok(read(verifier.prove(&reading.head.request(body), now)?, body))
+}
+
+pub(crate) fn packed(proof: &Proof<'_>) -> f64 {
+    pack(proof.secret(), proof.timestamp())
 }
 
 /// Why a request does not verify, as JSON `{cause, confidence, fix, steps}`; nothing if it does, or if its error already
@@ -137,8 +156,7 @@ pub(crate) fn judged<T>(
 pub fn explain(verifier: u32, reading: Reading<'_>, now: f64) -> Result<Option<String>, Error> {
     VERIFIERS.with_borrow(|table| {
         let verifier = table.get(verifier)?;
-        let head = Head::of(reading.head);
-        Ok(verifier.explain(&head.request(reading.body), seconds(now)).map(|why| {
+        Ok(verifier.explain(&reading.request(), seconds(now)).map(|why| {
             object(&[
                 ("cause", (&why.cause).into()),
                 ("confidence", why.confidence.as_str().into()),
@@ -169,11 +187,10 @@ pub(crate) fn recalled<T>(
 ) -> Result<T, Error> {
     VERIFIERS.with_borrow(|table| {
         let verifier = table.get(verifier)?;
-        let head = Head::of(reading.head);
-        let decoded = verifier.decode(&head.request(reading.body))?;
+        let decoded = verifier.decode(&reading.request())?;
         let body = decoded.as_deref().unwrap_or(reading.body);
         let (secret, timestamp) = unpack(proof);
-        let proof = verifier.recall(&head.request(body), secret, timestamp)?;
+        let proof = verifier.recall(&reading.head.request(body), secret, timestamp)?;
         read(&verifier.deliver(proof, body))
     })
 }
@@ -201,7 +218,7 @@ pub fn key(verifier: u32, reading: Reading<'_>, proof: f64, scope: &str) -> Resu
 
 /// The bytes that were signed, where they are not the body as it came: it was compressed.
 pub fn body(verifier: u32, reading: Reading<'_>) -> Result<Option<Vec<u8>>, Error> {
-    VERIFIERS.with_borrow(|table| table.get(verifier)?.decode(&Head::of(reading.head).request(reading.body)))
+    VERIFIERS.with_borrow(|table| table.get(verifier)?.decode(&reading.request()))
 }
 
 /// What the signature covers, where that is not the whole body.

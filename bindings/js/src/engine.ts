@@ -1,16 +1,23 @@
 import { load } from "#engine";
 import { type ConfigurationCode, ConfigurationError, type VerificationCode, VerificationError } from "./errors.js";
 import type { Functions } from "./functions.js";
+import { joined, type Lines } from "./headers.js";
 import type { SecretParts } from "./secret.js";
 
 /** What one verification reads of a request; bytes and texts are passed on as they are. */
-export interface Reading {
+export class Reading {
   readonly body: Uint8Array;
-  /**
-   * The method, the URL, and the values of the verifier's header names in their order, a line feed between them; what is
-   * absent is empty. One text crosses faster than several.
-   */
-  readonly head: string;
+  readonly lines: Lines;
+
+  constructor(body: Uint8Array, lines: Lines) {
+    this.body = body;
+    this.lines = lines;
+  }
+
+  /** The lines in one text. */
+  get head(): string {
+    return joined(this.lines);
+  }
 }
 
 // The numbers under which the engine knows the kinds of its objects.
@@ -95,7 +102,7 @@ export class Engine {
   verify(verifier: Handle, request: Reading, now: number): number {
     try {
       const number = this.number(verifier);
-      return this.#functions!.verify(number, request.body, request.head, now);
+      return this.#functions!.verify(number, request.body, now, ...request.lines);
     } catch (thrown) {
       throw this.#failed(thrown);
     }

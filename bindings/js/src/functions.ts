@@ -1,7 +1,8 @@
+import type { Lines } from "./headers.js";
+
 /**
  * The functions of an engine, the same in the native and the WebAssembly one: they convert in, call the core, and
- * convert out. Objects are numbers, structured answers JSON, and `body` and `head` are those of a
- * `Reading`.
+ * convert out. Objects are numbers, structured answers JSON, and `body`, `lines` and `head` are those of a `Reading`.
  */
 export interface Functions {
   errors(): string;
@@ -12,7 +13,8 @@ export interface Functions {
 
   verifier(source: string, secrets: Uint8Array, parts: string, options: string): number;
   about(verifier: number): string;
-  verify(verifier: number, body: Uint8Array, head: string, now: number): number;
+  /** The lines of the head one by one: joining them would take JavaScript longer than they take to cross. */
+  verify(verifier: number, body: Uint8Array, now: number, ...lines: Lines): number;
   refusal(): string;
   explain(verifier: number, body: Uint8Array, head: string, now: number): string | null | undefined;
   facts(verifier: number, body: Uint8Array, head: string, proof: number): string;

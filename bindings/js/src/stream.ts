@@ -1,7 +1,8 @@
 import { type BodyInput, bodyBytes } from "./body.js";
 import { Delivery } from "./delivery.js";
-import { core, type Handle } from "./engine.js";
+import { core, type Handle, Reading } from "./engine.js";
 import { VerificationError } from "./errors.js";
+import { joined, type Lines } from "./headers.js";
 import { second } from "./time.js";
 import type { Verifier } from "./verifier.js";
 
@@ -11,16 +12,16 @@ import type { Verifier } from "./verifier.js";
  */
 export class VerificationStream<T = unknown> {
   readonly #verifier: Verifier;
-  readonly #head: string;
+  readonly #lines: Lines;
   readonly #handle: Handle;
   readonly #chunks: Uint8Array[] = [];
   #length = 0;
   #over = false;
 
   /** @internal `verifier.start` makes one. */
-  constructor(verifier: Verifier, head: string) {
+  constructor(verifier: Verifier, lines: Lines) {
     this.#verifier = verifier;
-    this.#head = head;
+    this.#lines = lines;
     const engine = core();
     const number = engine.number(verifier.handle);
     let started = false;
@@ -28,7 +29,7 @@ export class VerificationStream<T = unknown> {
       // What was hashed before a trap is gone with it.
       if (started) throw new VerificationError("internal_error", "the engine trapped in the middle of a body", 500);
       started = true;
-      return functions.start(number, head);
+      return functions.start(number, joined(lines));
     });
   }
 
@@ -64,6 +65,6 @@ export class VerificationStream<T = unknown> {
       body.set(chunk, at);
       at += chunk.byteLength;
     }
-    return Delivery.proven(this.#verifier.judge, { body, head: this.#head }, proof);
+    return Delivery.proven(this.#verifier.judge, new Reading(body, this.#lines), proof);
   }
 }

@@ -1,8 +1,8 @@
 import { type BodyInput, bodyBytes } from "./body.js";
 import { Delivery, type Judge } from "./delivery.js";
-import { core, type Handle, joinedSecrets, type Reading } from "./engine.js";
+import { core, type Handle, joinedSecrets, Reading } from "./engine.js";
 import { ConfigurationError } from "./errors.js";
-import { type HeadersInput, head } from "./headers.js";
+import { type HeadersInput, lines } from "./headers.js";
 import { optionsJson } from "./options.js";
 import { type SchemeInput, schemeSource } from "./scheme.js";
 import { type SecretInput, secretParts } from "./secret.js";
@@ -151,7 +151,7 @@ export class Verifier {
     headers: HeadersInput,
     options?: { readonly method?: string | undefined; readonly url?: string | undefined },
   ): VerificationStream<T> {
-    return new VerificationStream<T>(this, head(options?.method, options?.url, headers, this.#about.header_names));
+    return new VerificationStream<T>(this, lines(options?.method, options?.url, headers, this.#about.header_names));
   }
 
   /** @internal What the engine reads of a request. */
@@ -160,8 +160,7 @@ export class Verifier {
     headers: unknown,
     options: { readonly method?: string | undefined; readonly url?: string | undefined } | undefined,
   ): Reading {
-    const bytes = bodyBytes(body);
-    return { body: bytes, head: head(options?.method, options?.url, headers, this.#about.header_names) };
+    return new Reading(bodyBytes(body), lines(options?.method, options?.url, headers, this.#about.header_names));
   }
 
   /** @internal */

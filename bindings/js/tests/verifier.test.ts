@@ -129,6 +129,28 @@ describe("headers", () => {
     expect(code(() => verifier.verify(body, headers, { url: `https://example.com/\n${id}` }))).toBe("ok");
   });
 
+  test("of any length arrive whole", () => {
+    const { "webhook-signature": signature } = headers;
+    for (let blanks = 0; blanks < 1024; blanks++) {
+      expect(
+        code(() => verifier.verify(body, { ...headers, "webhook-signature": signature + " ".repeat(blanks) })),
+      ).toBe("ok");
+    }
+  });
+
+  test("outside of ASCII are never cut down to it", () => {
+    for (const [letter, cut] of [
+      ["\u0131", "1"],
+      ["\u0161", "a"],
+    ] as const) {
+      const one = delivery(body, `msg_${cut}`);
+      for (const blanks of ["", " ".repeat(1024)]) {
+        const headers = { ...one.headers, "webhook-id": `msg_${letter}${blanks}` };
+        expect(code(() => verifier.verify(body, headers))).toBe("id_malformed");
+      }
+    }
+  });
+
   test("of two lines agree in every shape", () => {
     const { "webhook-signature": signature } = headers;
     const twice: HeadersInput[] = [

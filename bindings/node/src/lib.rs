@@ -6,9 +6,11 @@
 #![allow(clippy::needless_pass_by_value, reason = "what JavaScript passes is converted into owned values")]
 #![allow(clippy::too_many_arguments, reason = "flat values cross faster than objects")]
 
-use hookproof_engine::{self as engine, Beside, Note, Reading};
+use hookproof_engine::{self as engine, Beside, Head, Note, Reading};
 use napi::bindgen_prelude::{Buffer, BufferSlice};
 use napi_derive::napi;
+
+mod verify;
 
 /// The code of the core's error is the `code` of JavaScript's.
 pub struct Code(&'static str);
@@ -61,48 +63,45 @@ pub fn drop_handle(kind: u8, handle: u32) {
 }
 
 #[napi(catch_unwind)]
-pub fn verify(verifier: u32, body: &[u8], head: String, now: f64) -> f64 {
-    engine::verify(verifier, Reading { body, head: &head }, now)
-}
-
-#[napi(catch_unwind)]
 pub fn refusal() -> String {
     engine::refusal()
 }
 
 #[napi(catch_unwind)]
 pub fn explain(verifier: u32, body: &[u8], head: String, now: f64) -> Result<Option<String>> {
-    engine::explain(verifier, Reading { body, head: &head }, now).map_err(thrown)
+    engine::explain(verifier, Reading { body, head: &Head::of(&head) }, now).map_err(thrown)
 }
 
 #[napi(catch_unwind)]
 pub fn facts(verifier: u32, body: &[u8], head: String, proof: f64) -> Result<String> {
-    engine::facts(verifier, Reading { body, head: &head }, proof).map_err(thrown)
+    engine::facts(verifier, Reading { body, head: &Head::of(&head) }, proof).map_err(thrown)
 }
 
 #[napi(catch_unwind)]
 pub fn event_type(verifier: u32, body: &[u8], head: String, proof: f64) -> Result<Option<String>> {
-    engine::event_type(verifier, Reading { body, head: &head }, proof).map_err(thrown)
+    engine::event_type(verifier, Reading { body, head: &Head::of(&head) }, proof).map_err(thrown)
 }
 
 #[napi(catch_unwind)]
 pub fn key(verifier: u32, body: &[u8], head: String, proof: f64, scope: String) -> Result<Option<Buffer>> {
-    Ok(engine::key(verifier, Reading { body, head: &head }, proof, &scope).map_err(thrown)?.map(Buffer::from))
+    Ok(engine::key(verifier, Reading { body, head: &Head::of(&head) }, proof, &scope)
+        .map_err(thrown)?
+        .map(Buffer::from))
 }
 
 #[napi(catch_unwind)]
 pub fn body(verifier: u32, body: &[u8], head: String) -> Result<Option<Buffer>> {
-    Ok(engine::body(verifier, Reading { body, head: &head }).map_err(thrown)?.map(Buffer::from))
+    Ok(engine::body(verifier, Reading { body, head: &Head::of(&head) }).map_err(thrown)?.map(Buffer::from))
 }
 
 #[napi(catch_unwind)]
 pub fn signed(verifier: u32, body: &[u8], head: String, proof: f64) -> Result<Option<Buffer>> {
-    Ok(engine::signed(verifier, Reading { body, head: &head }, proof).map_err(thrown)?.map(Buffer::from))
+    Ok(engine::signed(verifier, Reading { body, head: &Head::of(&head) }, proof).map_err(thrown)?.map(Buffer::from))
 }
 
 #[napi(catch_unwind)]
 pub fn items(verifier: u32, body: &[u8], head: String, proof: f64, scope: String) -> Result<String> {
-    engine::items(verifier, Reading { body, head: &head }, proof, &scope).map_err(thrown)
+    engine::items(verifier, Reading { body, head: &Head::of(&head) }, proof, &scope).map_err(thrown)
 }
 
 #[napi(catch_unwind)]
@@ -140,7 +139,7 @@ pub fn begin(
     mut note: BufferSlice<'_>,
 ) -> Result<f64> {
     let beside = Beside { store, now_ms: store_ms };
-    engine::begin(receiver, Reading { body, head: &head }, &scope, token, now_ms, beside, Note(&mut note))
+    engine::begin(receiver, Reading { body, head: &Head::of(&head) }, &scope, token, now_ms, beside, Note(&mut note))
         .map_err(thrown)
 }
 

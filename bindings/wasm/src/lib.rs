@@ -6,7 +6,7 @@
 #![allow(clippy::needless_pass_by_value, reason = "what JavaScript passes is converted into owned values")]
 #![allow(clippy::too_many_arguments, reason = "flat values cross faster than objects")]
 
-use hookproof_engine::{self as engine, Beside, Note, Reading};
+use hookproof_engine::{self as engine, Beside, Head, Note, Reading};
 use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 
 type Result<T> = core::result::Result<T, JsValue>;
@@ -51,9 +51,9 @@ pub fn drop_handle(kind: u8, handle: u32) {
     engine::drop_handle(kind, handle);
 }
 
-#[wasm_bindgen]
+#[wasm_bindgen(js_name = verifyHead)]
 pub fn verify(verifier: u32, body: &[u8], head: &str, now: f64) -> f64 {
-    engine::verify(verifier, Reading { body, head }, now)
+    engine::verify(verifier, Reading { body, head: &Head::of(head) }, now)
 }
 
 #[wasm_bindgen]
@@ -63,37 +63,37 @@ pub fn refusal() -> String {
 
 #[wasm_bindgen]
 pub fn explain(verifier: u32, body: &[u8], head: &str, now: f64) -> Result<Option<String>> {
-    engine::explain(verifier, Reading { body, head }, now).map_err(thrown)
+    engine::explain(verifier, Reading { body, head: &Head::of(head) }, now).map_err(thrown)
 }
 
 #[wasm_bindgen]
 pub fn facts(verifier: u32, body: &[u8], head: &str, proof: f64) -> Result<String> {
-    engine::facts(verifier, Reading { body, head }, proof).map_err(thrown)
+    engine::facts(verifier, Reading { body, head: &Head::of(head) }, proof).map_err(thrown)
 }
 
 #[wasm_bindgen(js_name = eventType)]
 pub fn event_type(verifier: u32, body: &[u8], head: &str, proof: f64) -> Result<Option<String>> {
-    engine::event_type(verifier, Reading { body, head }, proof).map_err(thrown)
+    engine::event_type(verifier, Reading { body, head: &Head::of(head) }, proof).map_err(thrown)
 }
 
 #[wasm_bindgen]
 pub fn key(verifier: u32, body: &[u8], head: &str, proof: f64, scope: &str) -> Result<Option<Vec<u8>>> {
-    engine::key(verifier, Reading { body, head }, proof, scope).map_err(thrown)
+    engine::key(verifier, Reading { body, head: &Head::of(head) }, proof, scope).map_err(thrown)
 }
 
 #[wasm_bindgen]
 pub fn body(verifier: u32, body: &[u8], head: &str) -> Result<Option<Vec<u8>>> {
-    engine::body(verifier, Reading { body, head }).map_err(thrown)
+    engine::body(verifier, Reading { body, head: &Head::of(head) }).map_err(thrown)
 }
 
 #[wasm_bindgen]
 pub fn signed(verifier: u32, body: &[u8], head: &str, proof: f64) -> Result<Option<Vec<u8>>> {
-    engine::signed(verifier, Reading { body, head }, proof).map_err(thrown)
+    engine::signed(verifier, Reading { body, head: &Head::of(head) }, proof).map_err(thrown)
 }
 
 #[wasm_bindgen]
 pub fn items(verifier: u32, body: &[u8], head: &str, proof: f64, scope: &str) -> Result<String> {
-    engine::items(verifier, Reading { body, head }, proof, scope).map_err(thrown)
+    engine::items(verifier, Reading { body, head: &Head::of(head) }, proof, scope).map_err(thrown)
 }
 
 #[wasm_bindgen]
@@ -124,7 +124,8 @@ pub fn begin(
     note: &mut [u8],
 ) -> Result<f64> {
     let beside = Beside { store, now_ms: store_ms };
-    engine::begin(receiver, Reading { body, head }, scope, token, now_ms, beside, Note(note)).map_err(thrown)
+    engine::begin(receiver, Reading { body, head: &Head::of(head) }, scope, token, now_ms, beside, Note(note))
+        .map_err(thrown)
 }
 
 #[wasm_bindgen]
