@@ -1,7 +1,6 @@
 //! Which secret a request was signed with. Which of them matches is not told by the time it takes.
 
 use alloc::vec::Vec;
-use subtle::Choice;
 
 use crate::{
     Error, ErrorKind,
@@ -13,7 +12,7 @@ use crate::{
         definition::{Algorithm, SignatureRule},
         template::What,
     },
-    signature::Candidates,
+    signature::{Candidate, Candidates},
     url::Spelling,
     verify::Inner,
     wire::{Item, Wire},
@@ -98,7 +97,7 @@ impl Comparison<'_> {
             _ => Hash::Sha256.of(value),
         };
         self.active().fold(None, |secret, key| match &key.kind {
-            Kind::Plain(token) if Hash::Sha256.of(token).matches(candidate.as_bytes(), &key.blind).into() => {
+            Kind::Plain(token) if Hash::Sha256.of(token).is_among([candidate.as_bytes()], &key.blind).into() => {
                 secret.or(Some(key.secret))
             }
             _ => secret,
@@ -180,10 +179,8 @@ impl Comparison<'_> {
                 (None, Kind::Plain(plain), Algorithm::Digest(hash)) => content.tag(&hash.start(), plain),
                 _ => continue,
             };
-            let matched = candidates
-                .of_rule(self.number)
-                .fold(Choice::from(0), |matched, candidate| matched | tag.matches(candidate.bytes(), &key.blind));
-            if matched.into() {
+            let candidates = candidates.of_rule(self.number).map(Candidate::bytes);
+            if tag.is_among(candidates, &key.blind).into() {
                 secret = secret.or(Some(key.secret));
             }
         }

@@ -138,24 +138,16 @@ impl<'a> Wire<'a> {
         proven: Proven<'_>,
     ) -> Result<(), Error> {
         for (place, piece) in rule.content.0.iter().enumerate() {
-            let value = match &piece.what {
-                What::Body if content.body_at.is_none() && piece.filters.is_empty() => {
-                    content.push_body(self.body);
-                    continue;
+            match &piece.what {
+                What::Literal(literal) => content.push(literal.as_bytes()),
+                What::Secret => content.push_key(),
+                What::Id if piece.filters.is_empty() => content.push(proven.id),
+                What::Timestamp if piece.filters.is_empty() => content.push(proven.timestamp),
+                What::Body if piece.filters.is_empty() && content.body_at.is_none() => content.push_body(self.body),
+                _ => {
+                    let value = self.piece(piece, place, spelling, item, proven)?;
+                    content.push(&piece.filters.iter().fold(value, |value, filter| filtered(value, *filter)));
                 }
-                What::Secret => {
-                    content.push_key();
-                    continue;
-                }
-                What::Literal(literal) => Cow::Borrowed(literal.as_bytes()),
-                What::Timestamp => Cow::Borrowed(proven.timestamp),
-                What::Id => Cow::Borrowed(proven.id),
-                _ => self.piece(piece, place, spelling, item)?,
-            };
-            if piece.filters.is_empty() {
-                content.push(&value);
-            } else {
-                content.push(&piece.filters.iter().fold(value, |value, filter| filtered(value, *filter)));
             }
         }
         Ok(())
@@ -175,15 +167,18 @@ impl<'a> Wire<'a> {
         Ok(content.joined(key))
     }
 
-    /// What stands for a placeholder that is not one of the frequent ones.
+    /// What stands for a placeholder.
     fn piece<'s>(
         &'s self,
         piece: &Piece,
         place: usize,
         spelling: Spelling,
         item: Option<&'s Item<'_>>,
+        proven: Proven<'s>,
     ) -> Result<Value<'s>, Error> {
         Ok(match &piece.what {
+            What::Id => Cow::Borrowed(proven.id),
+            What::Timestamp => Cow::Borrowed(proven.timestamp),
             What::Body => Cow::Borrowed(self.body),
             What::Method => Cow::Borrowed(self.method.ok_or(NO_METHOD)?.as_bytes()),
             What::Url(part) => self.url_part(*part, spelling)?,

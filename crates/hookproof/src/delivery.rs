@@ -11,7 +11,7 @@ use crate::{
     options::Identity,
     proof::Proof,
     scheme::{definition::Coverage, source::Source},
-    signature::is_visible,
+    signature::is_name,
     wire::unreadable,
 };
 
@@ -250,7 +250,7 @@ impl<'a> Delivery<'a> {
             Source::Form(name) => form::value(&self.body, name).and_then(text),
             _ => None,
         });
-        names.next().filter(|name| is_name(name))
+        names.next().filter(|name| is_name(name.as_bytes()))
     }
 }
 
@@ -259,10 +259,6 @@ fn text(bytes: Cow<'_, [u8]>) -> Option<Cow<'_, str>> {
         Cow::Borrowed(bytes) => core::str::from_utf8(bytes).ok().map(Cow::Borrowed),
         Cow::Owned(bytes) => String::from_utf8(bytes).ok().map(Cow::Owned),
     }
-}
-
-fn is_name(name: &str) -> bool {
-    name.len() <= 255 && is_visible(name.as_bytes())
 }
 
 impl fmt::Debug for Delivery<'_> {

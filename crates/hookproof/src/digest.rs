@@ -1,7 +1,13 @@
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{
+    Hmac, KeyInit,
+    digest::{
+        Output,
+        block_api::{Buffer, CoreProxy, FixedOutputCore, UpdateCore},
+    },
+};
 use md5::Md5;
 use sha1::Sha1;
-use sha2::{Digest, Sha256, Sha384, Sha512, digest::FixedOutput};
+use sha2::{Sha256, Sha384, Sha512};
 use subtle::{Choice, ConstantTimeEq};
 
 /// The longest digest here, SHA-512's, in bytes.
@@ -30,11 +36,11 @@ impl Hash {
 
     pub(crate) fn start(self) -> Hasher {
         match self {
-            Self::Md5 => Hasher::Md5(Md5::new()),
-            Self::Sha1 => Hasher::Sha1(Sha1::new()),
-            Self::Sha256 => Hasher::Sha256(Sha256::new()),
-            Self::Sha384 => Hasher::Sha384(Sha384::new()),
-            Self::Sha512 => Hasher::Sha512(Sha512::new()),
+            Self::Md5 => Hasher::Md5(Running::new(Md5::default())),
+            Self::Sha1 => Hasher::Sha1(Running::new(Sha1::default())),
+            Self::Sha256 => Hasher::Sha256(Running::new(Sha256::default())),
+            Self::Sha384 => Hasher::Sha384(Running::new(Sha384::default())),
+            Self::Sha512 => Hasher::Sha512(Running::new(Sha512::default())),
         }
     }
 
@@ -42,14 +48,14 @@ impl Hash {
         self.start().tag(&[data])
     }
 
-    /// The HMAC state after the key: cloning it is what makes a verification cheap.
+    /// The HMAC state after the key: copying it is what makes a verification cheap.
     pub(crate) fn keyed(self, key: &[u8]) -> Option<Hasher> {
         Some(match self {
-            Self::Md5 => Hasher::HmacMd5(Hmac::new_from_slice(key).ok()?),
-            Self::Sha1 => Hasher::HmacSha1(Hmac::new_from_slice(key).ok()?),
-            Self::Sha256 => Hasher::HmacSha256(Hmac::new_from_slice(key).ok()?),
-            Self::Sha384 => Hasher::HmacSha384(Hmac::new_from_slice(key).ok()?),
-            Self::Sha512 => Hasher::HmacSha512(Hmac::new_from_slice(key).ok()?),
+            Self::Md5 => Hasher::HmacMd5(Running::new(Hmac::new_from_slice(key).ok()?)),
+            Self::Sha1 => Hasher::HmacSha1(Running::new(Hmac::new_from_slice(key).ok()?)),
+            Self::Sha256 => Hasher::HmacSha256(Running::new(Hmac::new_from_slice(key).ok()?)),
+            Self::Sha384 => Hasher::HmacSha384(Running::new(Hmac::new_from_slice(key).ok()?)),
+            Self::Sha512 => Hasher::HmacSha512(Running::new(Hmac::new_from_slice(key).ok()?)),
         })
     }
 }
@@ -57,50 +63,74 @@ impl Hash {
 /// The running state of a digest or of a MAC.
 #[derive(Clone)]
 pub(crate) enum Hasher {
-    Md5(Md5),
-    Sha1(Sha1),
-    Sha256(Sha256),
-    Sha384(Sha384),
-    Sha512(Sha512),
-    HmacMd5(Hmac<Md5>),
-    HmacSha1(Hmac<Sha1>),
-    HmacSha256(Hmac<Sha256>),
-    HmacSha384(Hmac<Sha384>),
-    HmacSha512(Hmac<Sha512>),
+    Md5(Running<Md5>),
+    Sha1(Running<Sha1>),
+    Sha256(Running<Sha256>),
+    Sha384(Running<Sha384>),
+    Sha512(Running<Sha512>),
+    HmacMd5(Running<Hmac<Md5>>),
+    HmacSha1(Running<Hmac<Sha1>>),
+    HmacSha256(Running<Hmac<Sha256>>),
+    HmacSha384(Running<Hmac<Sha384>>),
+    HmacSha512(Running<Hmac<Sha512>>),
 }
 
 macro_rules! each {
-    ($hasher:expr, $plain:ident => $digest:expr, $keyed:ident => $mac:expr) => {
+    ($hasher:expr, $running:ident => $answer:expr) => {
         match $hasher {
-            Hasher::Md5($plain) => $digest,
-            Hasher::Sha1($plain) => $digest,
-            Hasher::Sha256($plain) => $digest,
-            Hasher::Sha384($plain) => $digest,
-            Hasher::Sha512($plain) => $digest,
-            Hasher::HmacMd5($keyed) => $mac,
-            Hasher::HmacSha1($keyed) => $mac,
-            Hasher::HmacSha256($keyed) => $mac,
-            Hasher::HmacSha384($keyed) => $mac,
-            Hasher::HmacSha512($keyed) => $mac,
+            Hasher::Md5($running) => $answer,
+            Hasher::Sha1($running) => $answer,
+            Hasher::Sha256($running) => $answer,
+            Hasher::Sha384($running) => $answer,
+            Hasher::Sha512($running) => $answer,
+            Hasher::HmacMd5($running) => $answer,
+            Hasher::HmacSha1($running) => $answer,
+            Hasher::HmacSha256($running) => $answer,
+            Hasher::HmacSha384($running) => $answer,
+            Hasher::HmacSha512($running) => $answer,
         }
     };
 }
 
 impl Hasher {
     pub(crate) fn update(&mut self, data: &[u8]) {
-        each!(self, hasher => Digest::update(hasher, data), hasher => Mac::update(hasher, data));
+        each!(self, running => running.update(data));
     }
 
     /// The digest or MAC once these parts follow; the state itself stays as it is.
     pub(crate) fn tag(&self, parts: &[&[u8]]) -> Tag {
-        macro_rules! tag {
-            ($hasher:expr, $update:path) => {{
-                let mut hasher = $hasher.clone();
-                parts.iter().for_each(|part| $update(&mut hasher, part));
-                Tag::new(&hasher.finalize_fixed())
-            }};
-        }
-        each!(self, hasher => tag!(hasher, Digest::update), hasher => tag!(hasher, Mac::update))
+        each!(self, running => running.tag(parts))
+    }
+}
+
+/// A hash function taken apart, so that continuing it copies no more than the state and what waits for a whole block.
+pub(crate) struct Running<D: CoreProxy> {
+    core: D::Core,
+    waiting: Buffer<D::Core>,
+}
+
+impl<D: CoreProxy<Core: FixedOutputCore + Clone>> Running<D> {
+    fn new(started: D) -> Self {
+        let (core, waiting) = started.decompose();
+        Self { core, waiting }
+    }
+
+    fn update(&mut self, data: &[u8]) {
+        self.waiting.digest_blocks(data, |blocks| self.core.update_blocks(blocks));
+    }
+
+    fn tag(&self, parts: &[&[u8]]) -> Tag {
+        let mut end = self.clone();
+        parts.iter().for_each(|part| end.update(part));
+        let mut digest = Output::<D::Core>::default();
+        end.core.finalize_fixed_core(&mut end.waiting, &mut digest);
+        Tag::new(&digest)
+    }
+}
+
+impl<D: CoreProxy<Core: Clone>> Clone for Running<D> {
+    fn clone(&self) -> Self {
+        Self { core: self.core.clone(), waiting: Buffer::<D::Core>::new(self.waiting.get_data()) }
     }
 }
 
@@ -123,22 +153,20 @@ impl Tag {
         self.bytes.get(..self.size).unwrap_or_default()
     }
 
-    /// Whether the candidate is this tag, in a time that depends on lengths alone.
-    pub(crate) fn matches(&self, candidate: &[u8], blind: &Blind) -> Choice {
-        let same_size = candidate.len() == self.size;
-        Choice::from(u8::from(same_size)) & blind.is_zero(&difference(self.as_bytes(), candidate))
+    /// Whether this tag is among the candidates, in a time that depends on their lengths and number alone.
+    pub(crate) fn is_among<'c>(&self, candidates: impl IntoIterator<Item = &'c [u8]>, blind: &Blind) -> Choice {
+        let candidates = candidates.into_iter().filter(|candidate| candidate.len() == self.size);
+        candidates.fold(0, |found, candidate| found | blind.is_zero(difference(self.as_bytes(), candidate))).into()
     }
 }
 
-/// Where two texts of one length differ: all zero if they do not.
-fn difference(expected: &[u8], candidate: &[u8]) -> [u8; 32] {
-    let mut difference = [0; 32];
-    for (expected, candidate) in expected.chunks(32).zip(candidate.chunks(32)) {
-        for ((difference, expected), candidate) in difference.iter_mut().zip(expected).zip(candidate) {
-            *difference |= expected ^ candidate;
-        }
-    }
-    difference
+/// Which bits of two texts of one length differ anywhere: none if they are the same.
+fn difference(expected: &[u8], candidate: &[u8]) -> u64 {
+    let ((expected, tail), (candidate, other_tail)) = (expected.as_chunks(), candidate.as_chunks());
+    let words =
+        expected.iter().zip(candidate).map(|(one, other)| u64::from_ne_bytes(*one) ^ u64::from_ne_bytes(*other));
+    let bytes = tail.iter().zip(other_tail).map(|(one, other)| u64::from(one ^ other));
+    words.chain(bytes).fold(0, |any, bits| any | bits)
 }
 
 /// Tells whether a tag is the expected one so that timing tells nothing of it.
@@ -158,7 +186,7 @@ impl Blind {
             let derived = keyed(secret).map(|hasher| hasher.tag(&[b"hookproof.blind.v1"]));
             let hasher = derived.and_then(|key| keyed(key.as_bytes()));
             Self(hasher.map(|hasher| {
-                let zero = hasher.tag(&[&[0; 32]]);
+                let zero = hasher.tag(&[&[0; 8]]);
                 (hasher, zero)
             }))
         }
@@ -166,16 +194,16 @@ impl Blind {
         Self()
     }
 
-    fn is_zero(&self, difference: &[u8; 32]) -> Choice {
+    /// 1 if all of it is zero, and else 0.
+    fn is_zero(&self, difference: u64) -> u8 {
         #[cfg(target_family = "wasm")]
         {
-            let Some((hasher, zero)) = &self.0 else { return Choice::from(0) };
-            hasher.tag(&[difference]).as_bytes().ct_eq(zero.as_bytes())
+            let Some((hasher, zero)) = &self.0 else { return 0 };
+            hasher.tag(&[&difference.to_ne_bytes()]).as_bytes().ct_eq(zero.as_bytes()).unwrap_u8()
         }
         #[cfg(not(target_family = "wasm"))]
         {
-            let any = difference.iter().fold(0, |any, byte| any | byte);
-            core::hint::black_box(any).ct_eq(&0)
+            difference.ct_eq(&0).unwrap_u8()
         }
     }
 }
@@ -200,17 +228,17 @@ mod tests {
     fn a_tag_matches_itself_and_nothing_shorter() {
         let tag = Hash::Sha256.of(b"x");
         let blind = Blind::new(b"key");
-        assert!(bool::from(tag.matches(tag.as_bytes(), &blind)));
-        assert!(!bool::from(tag.matches(&tag.as_bytes()[..31], &blind)));
-        assert!(!bool::from(tag.matches(b"", &blind)));
+        assert!(bool::from(tag.is_among([tag.as_bytes()], &blind)));
+        assert!(!bool::from(tag.is_among([&tag.as_bytes()[..31]], &blind)));
+        assert!(!bool::from(tag.is_among([&b""[..]], &blind)));
         for (hash, place) in
             [(Hash::Sha256, 31), (Hash::Sha512, 0), (Hash::Sha512, 63), (Hash::Sha384, 32), (Hash::Sha1, 19)]
         {
             let tag = hash.of(b"x");
             let mut other = tag.as_bytes().to_vec();
-            assert!(bool::from(tag.matches(&other, &blind)));
+            assert!(bool::from(tag.is_among([&*other], &blind)));
             other[place] ^= 64;
-            assert!(!bool::from(tag.matches(&other, &blind)), "{hash:?}");
+            assert!(!bool::from(tag.is_among([&*other], &blind)), "{hash:?}");
         }
     }
 }

@@ -88,7 +88,7 @@ fn reply(inner: &Inner, wire: &Wire<'_>, handshake: &Handshake, now: i64) -> Res
         let given = wire.value(source)?.unwrap_or_default();
         let blind = crate::digest::Blind::new(expected.as_bytes());
         let equal: bool =
-            Hash::Sha256.of(expected.as_bytes()).matches(Hash::Sha256.of(&given).as_bytes(), &blind).into();
+            Hash::Sha256.of(expected.as_bytes()).is_among([Hash::Sha256.of(&given).as_bytes()], &blind).into();
         if !equal {
             return Err(Error::fixed(ErrorKind::TokenMismatch, "the handshake does not bring the configured token"));
         }

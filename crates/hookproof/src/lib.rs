@@ -46,6 +46,7 @@ pub mod store;
 mod stream;
 mod timestamp;
 mod url;
+mod usual;
 mod verdict;
 mod verify;
 mod wire;

@@ -9,6 +9,7 @@ use crate::{
         template::What,
     },
     signature::Place,
+    usual::Usual,
     verdict::{in_body, per_item},
 };
 
@@ -25,6 +26,8 @@ pub(crate) struct Plan {
     pub(crate) partial: bool,
     /// A challenge that a handshake would sign for anybody: no delivery may look like one.
     pub(crate) oracle: bool,
+    /// How most requests are judged, if the scheme is one that allows it.
+    pub(crate) usual: Option<Usual>,
 }
 
 impl Plan {
@@ -39,7 +42,7 @@ impl Plan {
                 _ => {}
             }
         }
-        Self {
+        let mut plan = Self {
             id_bytes: core::array::from_fn(|byte| {
                 u8::try_from(byte).is_ok_and(|byte| byte.is_ascii_graphic() && !delimiters.contains(&byte))
             }),
@@ -48,7 +51,10 @@ impl Plan {
             needs_id: options.identity == Identity::Id || definition.id_is_content(),
             partial: definition.coverage() == Coverage::Partial,
             oracle: definition.handshakes.iter().any(|handshake| handshake.mac.is_some() && !handshake.signed),
-        }
+            usual: None,
+        };
+        plan.usual = Usual::new(definition, &plan, keys);
+        plan
     }
 
     /// Where the signatures of a rule stand.

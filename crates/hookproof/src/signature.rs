@@ -22,7 +22,7 @@ const LONGEST: usize = 72;
 
 /// Signatures that decoded, each for one rule of the scheme.
 pub(crate) struct Candidates {
-    list: [Candidate; MOST_CANDIDATES],
+    list: [Option<Candidate>; MOST_CANDIDATES],
     count: usize,
     /// Elements whose version the scheme and the keys accept, decoded or not.
     known: usize,
@@ -52,11 +52,11 @@ const UNSUPPORTED: Error = Error::fixed(
 
 impl Candidates {
     pub(crate) const fn new() -> Self {
-        Self { list: [Candidate { rule: 0, size: 0, bytes: [0; LONGEST] }; MOST_CANDIDATES], count: 0, known: 0 }
+        Self { list: [None; MOST_CANDIDATES], count: 0, known: 0 }
     }
 
     pub(crate) fn of_rule(&self, rule: usize) -> impl Iterator<Item = &Candidate> {
-        self.list.iter().take(self.count).filter(move |candidate| usize::from(candidate.rule) == rule)
+        self.list.iter().map_while(Option::as_ref).filter(move |candidate| usize::from(candidate.rule) == rule)
     }
 
     /// Reads one value for those rules of its place that count for this request.
@@ -141,12 +141,13 @@ impl Candidates {
         }
         self.known = self.known.saturating_add(1);
         let slot = self.list.get_mut(self.count).ok_or(TOO_MANY)?;
-        let size = rule.encoding.decode_into(text, &mut slot.bytes).map_or(0, <[u8]>::len);
+        let mut bytes = [0; LONGEST];
+        let size = rule.encoding.decode_into(text, &mut bytes).map_or(0, <[u8]>::len);
         if size == 0 || rule.algorithm.size(rule.der).is_some_and(|expected| expected != size) {
             return Ok(false);
         }
-        slot.rule = u8::try_from(entry.number).unwrap_or(u8::MAX);
-        slot.size = u8::try_from(size).unwrap_or_default();
+        let rule = u8::try_from(entry.number).unwrap_or(u8::MAX);
+        *slot = Some(Candidate { rule, size: u8::try_from(size).unwrap_or_default(), bytes });
         self.count = self.count.saturating_add(1);
         Ok(true)
     }
@@ -182,6 +183,12 @@ impl Place {
     /// The most elements of a list.
     fn most(&self) -> usize {
         MOST_CANDIDATES.saturating_add(self.times.len())
+    }
+
+    /// Whether a label is that of this rule alone, and names no time.
+    pub(crate) fn is_only_label(&self, rule: usize, label: &str) -> bool {
+        let mut others = self.entries.iter().filter(|entry| entry.number != rule);
+        self.times.is_empty() && !others.any(|other| other.labels.iter().any(|known| known == label))
     }
 
     /// Its rules that count for a request.
@@ -326,13 +333,18 @@ fn all_in(text: &[u8], class: u8) -> bool {
         == class
 }
 
-fn is_payload(text: &[u8]) -> bool {
+pub(crate) fn is_payload(text: &[u8]) -> bool {
     !text.is_empty() && all_in(text, PAYLOAD)
 }
 
 /// Printable ASCII without blanks.
 pub(crate) fn is_visible(text: &[u8]) -> bool {
     !text.is_empty() && all_in(text, VISIBLE)
+}
+
+/// Whether these bytes may be an id or the name of an event.
+pub(crate) fn is_name(text: &[u8]) -> bool {
+    text.len() <= 255 && is_visible(text)
 }
 
 #[cfg(test)]

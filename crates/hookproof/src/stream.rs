@@ -111,11 +111,7 @@ impl Stream {
         if let Some(body) = &decoded {
             request.body = body;
         }
-        let inner = self.verifier.inner();
-        let wire = inner.wire(&request);
-        let mut candidates = Candidates::new();
-        let head = inner.open(&wire, &mut candidates)?;
-        let proof = inner.settle(&wire, head, &mut candidates, now, &self.running)?.into_owned();
+        let proof = self.verifier.inner().judge(&request, now, &self.running)?.into_owned();
         Ok(self.verifier.deliver(proof, decoded.unwrap_or(self.body)))
     }
 }

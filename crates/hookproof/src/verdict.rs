@@ -3,7 +3,7 @@
 use alloc::{format, vec::Vec};
 
 use crate::{
-    Error, ErrorKind,
+    Error, ErrorKind, Request,
     comparison::{Comparison, MISMATCH, Running, SIGNATURE_MISSING, TOKEN_MISSING},
     json,
     proof::{Head, Proof},
@@ -11,7 +11,7 @@ use crate::{
         definition::{Carrier, SignatureRule},
         source::Source,
     },
-    signature::{Candidates, is_visible},
+    signature::{Candidates, is_name},
     url::Spelling,
     verify::Inner,
     wire::{Value, Wire, unreadable},
@@ -28,6 +28,14 @@ const ID_MALFORMED: Error = Error::fixed(
 );
 
 impl Inner {
+    /// The verdict on a whole request. Of the body, what is `running` has seen all.
+    pub(crate) fn judge<'a>(&'a self, request: &Request<'a>, now: i64, running: &Running) -> Result<Proof<'a>, Error> {
+        let wire = self.wire(request);
+        let mut candidates = Candidates::new();
+        let head = self.open(&wire, &mut candidates)?;
+        self.settle(&wire, head, &mut candidates, now, running)
+    }
+
     /// Everything that can be judged before the body is there: what is missing first, then the grammar, both in the
     /// order id, timestamp, signature.
     pub(crate) fn open<'a>(&'a self, wire: &Wire<'a>, candidates: &mut Candidates) -> Result<Head<'a>, Error> {
@@ -55,35 +63,34 @@ impl Inner {
 
         let mut head = Head::default();
         if let Some(id) = id {
-            head.id = self.judged_id(id)?;
+            head.id = self.takes_id(&id)?.then_some(id);
         }
         if let Some(timestamp) = timestamp {
-            head.timestamp = Some(self.judged_timestamp(timestamp)?);
+            let seconds = self.seconds(&timestamp)?;
+            head.timestamp = Some((timestamp, seconds));
         }
         read?;
         if let Some(rule) = listed
             && in_head(&rule.from)
         {
             let timestamp = wire.lent(&rule.from).ok_or(TIMESTAMP_MISSING)?;
-            head.timestamp = Some(self.judged_timestamp(timestamp)?);
+            let seconds = self.seconds(&timestamp)?;
+            head.timestamp = Some((timestamp, seconds));
         }
         Ok(head)
     }
 
     /// An id that is part of what is signed must not be able to move a boundary in it; one that binds nobody is
     /// simply not taken.
-    fn judged_id<'a>(&self, id: Value<'a>) -> Result<Option<Value<'a>>, Error> {
-        match self.plan().is_id(&id) {
-            true => Ok(Some(id)),
-            false if self.plan().needs_id => Err(ID_MALFORMED),
-            false => Ok(None),
-        }
+    fn takes_id(&self, id: &[u8]) -> Result<bool, Error> {
+        let plan = self.plan();
+        let takes = plan.is_id(id);
+        if takes || !plan.needs_id { Ok(takes) } else { Err(ID_MALFORMED) }
     }
 
-    fn judged_timestamp<'a>(&self, timestamp: Value<'a>) -> Result<(Value<'a>, i64), Error> {
+    fn seconds(&self, timestamp: &[u8]) -> Result<i64, Error> {
         let rule = self.definition().timestamp.as_ref();
-        let seconds = rule.and_then(|rule| rule.unit.parse(&timestamp)).ok_or(TIMESTAMP_MALFORMED)?;
-        Ok((timestamp, seconds))
+        rule.and_then(|rule| rule.unit.parse(timestamp)).ok_or(TIMESTAMP_MALFORMED)
     }
 
     /// Reads the signatures of each place once, for all rules that look there. The outer error is that there are none;
@@ -137,16 +144,17 @@ impl Inner {
             _ => None,
         };
         if let Some(id) = id {
-            head.id = self.judged_id(id.into_owned().into())?;
+            head.id = self.takes_id(&id)?.then(|| id.into_owned().into());
         }
         if let Some(timestamp) = timestamp {
-            head.timestamp = Some(self.judged_timestamp(timestamp.into_owned().into())?);
+            let seconds = self.seconds(&timestamp)?;
+            head.timestamp = Some((timestamp.into_owned().into(), seconds));
         }
         Ok(())
     }
 
     /// The rest, once the body is there: what stands in it, the signature, the window.
-    pub(crate) fn settle<'a>(
+    fn settle<'a>(
         &'a self,
         wire: &Wire<'a>,
         mut head: Head<'a>,
@@ -186,7 +194,7 @@ impl Inner {
     }
 
     /// Judged after the signature, so that it is only ever said of an authentic request.
-    fn within_window(&self, timestamp: i64, now: i64) -> Result<(), Error> {
+    pub(crate) fn within_window(&self, timestamp: i64, now: i64) -> Result<(), Error> {
         let tolerance = i64::try_from(self.tolerance()).unwrap_or(i64::MAX);
         let age = now.saturating_sub(timestamp);
         if age > tolerance {
@@ -224,7 +232,7 @@ impl Inner {
     /// The event type, where it stands outside the body.
     pub(crate) fn event<'a>(&'a self, wire: &Wire<'a>) -> Option<Value<'a>> {
         let event = wire.lent(&self.definition().delivery.event_type);
-        event.filter(|event| is_visible(event) && event.len() <= 255)
+        event.filter(|event| is_name(event))
     }
 }
 

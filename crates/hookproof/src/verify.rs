@@ -163,10 +163,8 @@ impl Verifier {
     #[doc(hidden)]
     pub fn prove<'a>(&'a self, request: &Request<'a>, now: i64) -> Result<Proof<'a>, Error> {
         self.fits(request.body.len())?;
-        let wire = self.0.wire(request);
-        let mut candidates = Candidates::new();
-        let head = self.0.open(&wire, &mut candidates)?;
-        match self.0.settle(&wire, head, &mut candidates, now, &Running::new()) {
+        let usual = self.0.plan.usual.as_ref().and_then(|usual| usual.judge(&self.0, request, now));
+        match usual.unwrap_or_else(|| self.0.judge(request, now, &Running::new())) {
             Err(error) => Err(self.0.explained(error, request, now)),
             proof => proof,
         }
