@@ -8,7 +8,6 @@ use crate::{
     form,
     json::{self, Found},
     key::sized,
-    options::Identity,
     proof::Proof,
     scheme::{definition::Coverage, source::Source},
     signature::is_name,
@@ -127,7 +126,7 @@ impl<'a> Delivery<'a> {
 
     /// Whether the signature covers the whole body.
     fn whole(&self) -> Result<(), Error> {
-        if self.verifier.scheme().coverage() == Coverage::Partial {
+        if self.verifier.inner().plan().coverage == Coverage::Partial {
             let message = "the signature covers only part of the body: `signed` is that part, and the rest must be asked for as unsigned";
             return Err(Error::fixed(ErrorKind::BodyMalformed, message));
         }
@@ -192,7 +191,13 @@ impl<'a> Delivery<'a> {
     ///
     /// `scope` is the store's: two applications on one store must not swallow each other's events.
     pub fn key(&self, scope: &str) -> Option<Key> {
-        self.identity().map(|(kind, identity)| Key::derive(self.provider(), scope, kind, &identity))
+        self.key_of(scope, || self.body_hash())
+    }
+
+    /// The same for who has the body's hash, or may never need it.
+    pub(crate) fn key_of(&self, scope: &str, body_hash: impl FnOnce() -> [u8; 32]) -> Option<Key> {
+        let identity = self.identity(body_hash);
+        identity.map(|(kind, identity)| Key::derive(self.provider(), scope, kind, &identity))
     }
 
     /// SHA-256 of the body: tells whether the same identity came with another body.
@@ -214,19 +219,19 @@ impl<'a> Delivery<'a> {
     /// What makes this delivery the same as another: an id that is signed, or the signed bytes themselves.
     ///
     /// An id that is only an unsigned header would let anybody who captured a request replay it under a new one.
-    fn identity(&self) -> Option<(&'static str, Vec<u8>)> {
+    fn identity(&self, body_hash: impl FnOnce() -> [u8; 32]) -> Option<(&'static str, Vec<u8>)> {
         let inner = self.verifier.inner();
-        let wanted = inner.options.identity;
-        let by_id = wanted == Identity::Id || (wanted == Identity::Auto && inner.scheme.id_is_signed());
-        if let Some(id) = self.id().filter(|_| by_id) {
+        if inner.plan().by_id
+            && let Some(id) = self.id()
+        {
             return Some(("id", id.into_owned().into_bytes()));
         }
-        match (inner.scheme.coverage(), self.signed()) {
+        match (inner.plan().coverage, self.signed()) {
             (Coverage::None, _) => None,
             (Coverage::Partial, signed) => signed.map(|signed| ("signed", Hash::Sha256.of(signed).as_bytes().to_vec())),
             (Coverage::Body, _) if inner.definition().delivery.repeats => None,
             (Coverage::Body, _) => {
-                let mut identity = self.body_hash().to_vec();
+                let mut identity = body_hash().to_vec();
                 let unsigned_event = self.proof.event.as_ref().filter(|_| inner.options.events.is_some());
                 Some(match unsigned_event {
                     // Only of a closed list: otherwise every invented type would be a new identity.

@@ -22,8 +22,10 @@ pub(crate) struct Plan {
     pub(crate) places: Vec<Place>,
     /// There are signatures in the body, apart from those of a batch's items.
     pub(crate) in_body: bool,
-    /// The signature covers only part of the body.
-    pub(crate) partial: bool,
+    /// What the signature covers.
+    pub(crate) coverage: Coverage,
+    /// The id is what makes a delivery the same as another.
+    pub(crate) by_id: bool,
     /// A challenge that a handshake would sign for anybody: no delivery may look like one.
     pub(crate) oracle: bool,
     /// How most requests are judged, if the scheme is one that allows it.
@@ -49,7 +51,12 @@ impl Plan {
             places: Place::all(definition, &options.config, |rule| keys.iter().any(|key| key.rule == rule)),
             in_body: definition.signatures.iter().any(|rule| in_body(rule) && !per_item(rule)),
             needs_id: options.identity == Identity::Id || definition.id_is_content(),
-            partial: definition.coverage() == Coverage::Partial,
+            coverage: definition.coverage(),
+            by_id: match options.identity {
+                Identity::Id => true,
+                Identity::Auto => definition.id_is_signed(),
+                Identity::Body => false,
+            },
             oracle: definition.handshakes.iter().any(|handshake| handshake.mac.is_some() && !handshake.signed),
             usual: None,
         };

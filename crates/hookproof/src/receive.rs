@@ -7,12 +7,12 @@ mod answer;
 mod limiter;
 
 use alloc::{string::String, vec::Vec};
-use core::fmt;
+use core::{cell::LazyCell, fmt};
 
 pub use answer::{Answer, Outcome, OutcomeKind};
 
 use crate::{
-    Delivery, Error, ErrorKind, Reply, Verifier,
+    Delivery, Error, ErrorKind, Key, Reply, Verifier,
     store::{ClaimAnswer, Token},
 };
 use limiter::Limiter;
@@ -253,15 +253,8 @@ impl Receiver {
     ) -> (Reception, Command) {
         let options = self.verifier.options();
         let definition = self.verifier.inner().definition();
-        let key = delivery.key(scope).filter(|_| self.deduplicates);
-        outcome.key_prefix = key.map(|key| key.prefix());
-        let claim = key.map(|key| Claiming {
-            key: key.0,
-            token,
-            body_hash: delivery.body_hash(),
-            lease_ms: options.lease_ms,
-            retention_ms: self.retention.saturating_mul(1000),
-        });
+        let claim = if self.deduplicates { self.claiming(delivery, scope, token) } else { None };
+        outcome.key_prefix = claim.map(|claim| Key(claim.key).prefix());
         let mut reception = Reception {
             claim,
             outcome,
@@ -280,6 +273,14 @@ impl Receiver {
             None => reception.run(0),
         };
         (reception, command)
+    }
+
+    /// What is asked of the store; nothing, where nothing that is signed identifies the delivery.
+    fn claiming(&self, delivery: &Delivery<'_>, scope: &str, token: Token) -> Option<Claiming> {
+        let body_hash = LazyCell::new(|| delivery.body_hash());
+        let Key(key) = delivery.key_of(scope, || *body_hash)?;
+        let (lease_ms, retention_ms) = (self.verifier.options().lease_ms, self.retention.saturating_mul(1000));
+        Some(Claiming { key, token, body_hash: *body_hash, lease_ms, retention_ms })
     }
 
     fn scheme_id(&self) -> &str {

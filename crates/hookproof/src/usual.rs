@@ -51,7 +51,7 @@ impl Usual {
             || keys.iter().any(|key| key.rule != rule)
             || definition.decoded
             || definition.by_content_type
-            || definition.coverage() != Coverage::Body
+            || plan.coverage != Coverage::Body
             || !definition.delivery.required.is_empty()
             || plan.oracle;
         if unusual || !is_usual(signature) {

@@ -8,7 +8,7 @@ use crate::{
     json,
     proof::{Head, Proof},
     scheme::{
-        definition::{Carrier, SignatureRule},
+        definition::{Carrier, Coverage, SignatureRule},
         source::Source,
     },
     signature::{Candidates, is_name},
@@ -211,7 +211,7 @@ impl Inner {
 
     /// What the signature covers, where that is not the whole body.
     pub(crate) fn signed(&self, wire: &Wire<'_>, head: &Head<'_>) -> Result<Option<Vec<u8>>, Error> {
-        if !self.plan().partial {
+        if self.plan().coverage != Coverage::Partial {
             return Ok(None);
         }
         let mut signed = Vec::new();
