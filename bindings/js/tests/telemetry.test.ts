@@ -84,7 +84,7 @@ test("by default a refusal is one line of the log, a flood of them is twenty, an
   expect(warn).not.toHaveBeenCalled();
   for (let i = 0; i < 100; i++) await answer(forged());
   expect(warn.mock.calls[0]![0]).toBe(
-    "hookproof: refused timestamp_missing standard-webhooks status=401: the timestamp is absent or empty",
+    "hookproof: refused timestamp_missing standard-webhooks status=401: the timestamp is absent or empty: it is expected in header webhook-timestamp",
   );
   expect(warn.mock.calls.length).toBe(21);
 });

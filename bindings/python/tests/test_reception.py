@@ -400,7 +400,10 @@ def test_who_is_told(caplog: pytest.LogCaptureFixture) -> None:
     assert first.key_prefix is not None
     assert len(first.key_prefix) == 8
     assert 0 < first.duration_ms < 1000
-    assert (told[2].code, told[2].message) == ("signature_missing", "the signature is absent or empty")
+    assert (told[2].code, told[2].message) == (
+        "signature_missing",
+        "the signature is absent or empty: it is expected in header x-agentbot-signature",
+    )
     levels = [(record.levelname, record.message.split()[0]) for record in caplog.records if record.name == "hookproof"]
     assert levels == [
         ("INFO", "accepted"),

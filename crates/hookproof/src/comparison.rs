@@ -18,13 +18,18 @@ use crate::{
     wire::{Item, Wire},
 };
 
-pub(crate) const SIGNATURE_MISSING: Error =
-    Error::fixed(ErrorKind::SignatureMissing, "the signature is absent or empty");
-pub(crate) const MISMATCH: Error = Error::fixed(
+const MISMATCH: Error = Error::fixed(
     ErrorKind::SignatureMismatch,
     "no signature matches: is it the secret of this endpoint, and is the body untouched, byte for byte?",
 );
-pub(crate) const TOKEN_MISSING: Error = Error::fixed(ErrorKind::TokenMissing, "the token is absent or empty");
+const URL_MISMATCH: Error = Error::fixed(
+    ErrorKind::SignatureMismatch,
+    "no signature matches: is it the secret of this endpoint, is `public_url` the address that the provider calls, and is the body untouched, byte for byte?",
+);
+const SIGNATURE_MISSING: Error =
+    Error::fixed(ErrorKind::SignatureMissing, "the batch is empty, or an item of it is without its signature");
+const TOKEN_MISSING: Error =
+    Error::fixed(ErrorKind::TokenMissing, "the batch is empty, or an item of it is without its token");
 const NOT_PLAIN: Error = Error::fixed(
     ErrorKind::BodyMalformed,
     "the body is not plain text, and a bare digest can be extended with such bytes",
@@ -118,7 +123,8 @@ impl Comparison<'_> {
             candidates.check()?;
             let mut content = Content::new();
             self.wire.fill(&mut content, self.rule, Spelling::AsIs, Some(item), self.proven)?;
-            secret = Ok(Some(self.signer(&content, &candidates, &Running::new()).ok_or(MISMATCH)?));
+            secret =
+                Ok(Some(self.signer(&content, &candidates, &Running::new()).ok_or_else(|| self.inner.mismatch())?));
         }
         secret
     }
@@ -189,6 +195,10 @@ impl Comparison<'_> {
 }
 
 impl Inner {
+    pub(crate) fn mismatch(&self) -> Error {
+        if self.definition().needs_url() { URL_MISMATCH } else { MISMATCH }
+    }
+
     pub(crate) fn spellings(&self, rule: &SignatureRule) -> &[Spelling] {
         match &*self.definition().spellings {
             [_, _, ..] if !rule.content.any(|what| matches!(what, What::Url(_))) => &[Spelling::AsIs],

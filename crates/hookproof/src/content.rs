@@ -1,6 +1,6 @@
 //! What is signed: the bytes that a MAC runs over.
 
-use alloc::{borrow::Cow, string::String, vec::Vec};
+use alloc::{borrow::Cow, format, string::String, vec::Vec};
 
 use crate::{
     Error, ErrorKind,
@@ -8,6 +8,7 @@ use crate::{
     form,
     scheme::{
         definition::SignatureRule,
+        describe,
         source::Source,
         template::{Filter, Piece, UrlPart, What},
     },
@@ -184,16 +185,28 @@ impl<'a> Wire<'a> {
             What::Url(part) => self.url_part(*part, spelling)?,
             What::FormSorted { unique } => Cow::Owned(form::sorted(self.body, *unique)),
             What::Config(name) => Cow::Borrowed(self.config.get(name).map_or(&b""[..], |value| value.as_bytes())),
-            What::Value(Source::Json(pointer)) if pointer.each() => match item.and_then(|item| item.value(place)) {
-                Some(value) => bytes(value),
-                None => absent(piece, false)?,
-            },
-            What::Value(source) => match self.present(source)? {
-                Some(value) => value,
-                None => absent(piece, matches!(source, Source::Header(_)))?,
-            },
+            What::Value(source) => {
+                let value = match source {
+                    Source::Json(pointer) if pointer.each() => item.and_then(|item| item.value(place)).map(bytes),
+                    _ => self.present(source)?,
+                };
+                match value {
+                    Some(value) => value,
+                    None if piece.optional => Cow::Borrowed(&[]),
+                    None => return Err(self.absent(source)),
+                }
+            }
             _ => Cow::Borrowed(&[]),
         })
+    }
+
+    fn absent(&self, source: &Source) -> Error {
+        let kind = match source {
+            Source::Header(_) => ErrorKind::HeaderMissing,
+            _ => ErrorKind::BodyMalformed,
+        };
+        let message = format!("what the scheme signs is absent: {}", describe::source(self.definition, source));
+        Error::new(kind, message)
     }
 
     fn url_part(&self, part: UrlPart, spelling: Spelling) -> Result<Value<'_>, Error> {
@@ -214,16 +227,6 @@ impl<'a> Wire<'a> {
     }
 }
 
-fn absent(piece: &Piece, header: bool) -> Result<Value<'static>, Error> {
-    match (piece.optional, header) {
-        (true, _) => Ok(Cow::Borrowed(&b""[..])),
-        (false, true) => {
-            Err(Error::fixed(ErrorKind::HeaderMissing, "a header that the scheme signs is absent or empty"))
-        }
-        (false, false) => Err(Error::fixed(ErrorKind::BodyMalformed, "a value that the scheme signs is absent")),
-    }
-}
-
 fn filtered(value: Value<'_>, filter: Filter) -> Value<'_> {
     match filter {
         Filter::Digest(hash) => Cow::Owned(hash.of(&value).as_bytes().to_vec()),
@@ -232,7 +235,7 @@ fn filtered(value: Value<'_>, filter: Filter) -> Value<'_> {
         // Only a checksum of four bytes is ever signed in decimal.
         Filter::Decimal => {
             let number = value.iter().take(8).fold(0u64, |number, byte| number << 8 | u64::from(*byte));
-            Cow::Owned(alloc::format!("{number}").into_bytes())
+            Cow::Owned(format!("{number}").into_bytes())
         }
         Filter::Lower => Cow::Owned(value.to_ascii_lowercase()),
         Filter::Upper => Cow::Owned(value.to_ascii_uppercase()),
@@ -244,7 +247,7 @@ fn filtered(value: Value<'_>, filter: Filter) -> Value<'_> {
             let text = String::from_utf8_lossy(&value);
             Cow::Owned(
                 match text.split_once('?') {
-                    Some((path, query)) => alloc::format!("{path}?{}", sorted_query(query)),
+                    Some((path, query)) => format!("{path}?{}", sorted_query(query)),
                     None => text.into_owned(),
                 }
                 .into_bytes(),

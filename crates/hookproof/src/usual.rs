@@ -9,7 +9,6 @@ use alloc::{borrow::Cow, string::String, vec::Vec};
 
 use crate::{
     Error, Headers, Request,
-    comparison::MISMATCH,
     keyring::{Key, Kind},
     plan::Plan,
     proof::Proof,
@@ -130,7 +129,7 @@ impl Usual {
                 secret = secret.or(Some(key.secret));
             }
         }
-        let Some(secret) = secret else { return Some(Err(MISMATCH)) };
+        let Some(secret) = secret else { return Some(Err(inner.mismatch())) };
         if let Some(timestamp) = timestamp
             && let Err(error) = inner.within_window(timestamp, now)
         {

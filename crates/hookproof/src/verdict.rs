@@ -4,11 +4,12 @@ use alloc::{format, vec::Vec};
 
 use crate::{
     Error, ErrorKind, Request,
-    comparison::{Comparison, MISMATCH, Running, SIGNATURE_MISSING, TOKEN_MISSING},
+    comparison::{Comparison, Running},
     json,
     proof::{Head, Proof},
     scheme::{
         definition::{Carrier, Coverage, SignatureRule},
+        describe,
         source::Source,
     },
     signature::{Candidates, is_name},
@@ -18,10 +19,8 @@ use crate::{
 };
 
 const TOKEN_MISMATCH: Error = Error::fixed(ErrorKind::TokenMismatch, "the token is none of the configured ones");
-const TIMESTAMP_MISSING: Error = Error::fixed(ErrorKind::TimestampMissing, "the timestamp is absent or empty");
 const TIMESTAMP_MALFORMED: Error =
     Error::fixed(ErrorKind::TimestampMalformed, "the timestamp is not of the form that the provider sends");
-const ID_MISSING: Error = Error::fixed(ErrorKind::IdMissing, "the delivery id is absent or empty");
 const ID_MALFORMED: Error = Error::fixed(
     ErrorKind::IdMalformed,
     "the delivery id is not printable ASCII of 1 to 255 characters, or holds a delimiter",
@@ -44,7 +43,7 @@ impl Inner {
 
         let id = wire.lent(&definition.delivery.id);
         if id.is_none() && self.plan().needs_id && in_head(&definition.delivery.id) {
-            return Err(ID_MISSING);
+            return Err(self.without_id());
         }
         // A label can only be looked for in a list that is there.
         let in_list = |from: &Source| matches!(from, Source::Label(_) | Source::Position(_));
@@ -53,7 +52,7 @@ impl Inner {
             Some(rule) => {
                 let timestamp = wire.lent(&rule.from);
                 if timestamp.is_none() && in_head(&rule.from) {
-                    return Err(TIMESTAMP_MISSING);
+                    return Err(self.without_timestamp(&rule.from));
                 }
                 (None, timestamp)
             }
@@ -73,7 +72,7 @@ impl Inner {
         if let Some(rule) = listed
             && in_head(&rule.from)
         {
-            let timestamp = wire.lent(&rule.from).ok_or(TIMESTAMP_MISSING)?;
+            let timestamp = wire.lent(&rule.from).ok_or_else(|| self.without_timestamp(&rule.from))?;
             let seconds = self.seconds(&timestamp)?;
             head.timestamp = Some((timestamp, seconds));
         }
@@ -120,11 +119,24 @@ impl Inner {
                 carried = wire.carried(rule)?.next().is_some();
             }
             if !carried {
-                let token = rules.any(|(_, rule)| rule.algorithm.is_token());
-                return Err(if token { self.unauthorized(TOKEN_MISSING) } else { SIGNATURE_MISSING });
+                let place = rules.clone().next().map(|(_, rule)| describe::carrier(self.definition(), &rule.carrier));
+                let place = place.unwrap_or_default();
+                return Err(match rules.any(|(_, rule)| rule.algorithm.is_token()) {
+                    true => self.unauthorized(missing(ErrorKind::TokenMissing, "the token", &place)),
+                    false => missing(ErrorKind::SignatureMissing, "the signature", &place),
+                });
             }
         }
         Ok(if any { candidates.check() } else { Ok(()) })
+    }
+
+    fn without_id(&self) -> Error {
+        let place = describe::sources(self.definition(), &self.definition().delivery.id);
+        missing(ErrorKind::IdMissing, "the delivery id", &place)
+    }
+
+    fn without_timestamp(&self, from: &[Source]) -> Error {
+        missing(ErrorKind::TimestampMissing, "the timestamp", &describe::sources(self.definition(), from))
     }
 
     /// The refusal of a token has the status that the scheme wants.
@@ -136,11 +148,15 @@ impl Inner {
     pub(crate) fn complete<'a>(&'a self, wire: &Wire<'a>, head: &mut Head<'a>) -> Result<(), Error> {
         let definition = self.definition();
         let id = match head.id {
-            None if self.plan().needs_id => Some(wire.first(&definition.delivery.id)?.ok_or(ID_MISSING)?),
+            None if self.plan().needs_id => {
+                Some(wire.first(&definition.delivery.id)?.ok_or_else(|| self.without_id())?)
+            }
             _ => None,
         };
         let timestamp = match &definition.timestamp {
-            Some(rule) if head.timestamp.is_none() => Some(wire.first(&rule.from)?.ok_or(TIMESTAMP_MISSING)?),
+            Some(rule) if head.timestamp.is_none() => {
+                Some(wire.first(&rule.from)?.ok_or_else(|| self.without_timestamp(&rule.from))?)
+            }
             _ => None,
         };
         if let Some(id) = id {
@@ -176,7 +192,7 @@ impl Inner {
         }
         let Some(secret) = secret else {
             let token = wire.rules().all(|(_, rule)| rule.algorithm.is_token());
-            return Err(if token { self.unauthorized(TOKEN_MISMATCH) } else { MISMATCH });
+            return Err(if token { self.unauthorized(TOKEN_MISMATCH) } else { self.mismatch() });
         };
 
         if let Some((_, timestamp)) = head.timestamp {
@@ -236,10 +252,40 @@ impl Inner {
     }
 }
 
+fn missing(kind: ErrorKind, what: &str, place: &str) -> Error {
+    Error::new(kind, format!("{what} is absent or empty: it is expected in {place}"))
+}
+
 pub(crate) fn in_body(rule: &SignatureRule) -> bool {
     matches!(rule.carrier, Carrier::Form(_) | Carrier::Json(_))
 }
 
 pub(crate) fn per_item(rule: &SignatureRule) -> bool {
     matches!(&rule.carrier, Carrier::Json(pointer) if pointer.each())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Request, Scheme, Secret, Verifier};
+
+    fn refusal(scheme: &str, headers: &[(&str, &str)]) -> String {
+        let verifier = Verifier::new(Scheme::named(scheme).unwrap(), Secret::new("MfKQ9r8GKYqrTwjUPD8ILPZI").unwrap());
+        let headers = headers.to_vec();
+        let request = Request::new(&headers, "a=1").url("https://example.com/hook");
+        verifier.unwrap().verify(&request, 0).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_refusal_says_where_it_looked() {
+        let expected = "the signature is absent or empty: it is expected in header x-hub-signature-256";
+        assert_eq!(refusal("github", &[]), expected);
+        let expected = "the timestamp is absent or empty: it is expected in header x-slack-request-timestamp";
+        assert_eq!(refusal("slack", &[("X-Slack-Signature", "v0=00")]), expected);
+    }
+
+    #[test]
+    fn where_the_url_is_signed_a_mismatch_asks_for_it() {
+        assert!(refusal("twilio", &[("X-Twilio-Signature", "AAAAAAAAAAAAAAAAAAAAAAAAAAA=")]).contains("`public_url`"));
+        assert!(!refusal("github", &[("X-Hub-Signature-256", &format!("sha256={:064}", 0))]).contains("public_url"));
+    }
 }

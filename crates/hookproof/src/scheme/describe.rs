@@ -7,7 +7,7 @@ use alloc::{
 };
 
 use super::{
-    definition::{Algorithm, Coverage, Definition},
+    definition::{Algorithm, Carrier, Coverage, Definition},
     source::Source,
 };
 
@@ -20,6 +20,27 @@ pub(crate) fn source(definition: &Definition, source: &Source) -> String {
         Source::Label(name) => format!("element {name} of the signature"),
         Source::Position(place) => format!("element {place} of the signature"),
     }
+}
+
+/// Where a value is looked for.
+pub(crate) fn sources(definition: &Definition, sources: &[Source]) -> String {
+    let places: Vec<_> = sources.iter().map(|place| source(definition, place)).collect();
+    places.join(" or ")
+}
+
+/// Where a signature or a token is looked for.
+pub(crate) fn carrier(definition: &Definition, carrier: &Carrier) -> String {
+    let elsewhere = match carrier {
+        Carrier::Headers(headers) => {
+            let headers: Vec<_> = headers.iter().flatten().map(|slot| Source::Header(*slot)).collect();
+            return sources(definition, &headers);
+        }
+        Carrier::Path(template) => return format!("path {template}"),
+        Carrier::Query(name) => Source::Query(name.clone()),
+        Carrier::Form(name) => Source::Form(name.clone()),
+        Carrier::Json(pointer) => Source::Json(pointer.clone()),
+    };
+    source(definition, &elsewhere)
 }
 
 pub(crate) fn exposure(definition: &Definition) -> Vec<String> {

@@ -1,7 +1,7 @@
 //! Schemes: how providers sign, as data.
 
 pub(crate) mod definition;
-mod describe;
+pub(crate) mod describe;
 pub(crate) mod fields;
 mod lint;
 mod parse;
