@@ -108,6 +108,7 @@ pub fn about(verifier: u32) -> Result<String, Error> {
             ("coverage", verifier.scheme().coverage().as_str().into()),
             ("header_names", Json::texts(verifier.header_names())),
             ("max_body", (verifier.max_body() as u64).into()),
+            ("reads_url", Json::Flag(verifier.reads_url())),
             ("public_keys_only", Json::Flag(verifier.has_public_keys_only())),
             ("warnings", Json::texts(verifier.warnings())),
         ]))

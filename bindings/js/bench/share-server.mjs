@@ -1,11 +1,12 @@
 // One server of the share bench, named by its argument; tells its port, and what it handled and its CPU time whenever it is asked.
 import { createServer } from "node:http";
 import express from "express";
-import { MemoryStore, Receiver } from "hookproof";
+import { MemoryStore, Receiver, Verifier } from "hookproof";
 import { receive as received } from "hookproof/express";
 import { receive } from "hookproof/node";
 import { SECRET } from "./measure.mjs";
 
+const verifier = new Verifier("standard-webhooks", SECRET);
 const receiver = () => new Receiver("standard-webhooks", SECRET, { store: new MemoryStore() });
 let handled = 0;
 let [first, last] = [0, 0];
@@ -22,17 +23,21 @@ function onDelivery(_request, response) {
 }
 const posted = (...handlers) => express().post("/hook", ...handlers, onDelivery);
 
+/** A listener that reads the body, and answers once `check` has seen it. */
+const reading = (check) => (request, response) => {
+  const chunks = [];
+  request.on("data", (chunk) => chunks.push(chunk));
+  request.on("end", () => {
+    check(Buffer.concat(chunks), request);
+    count();
+    response.statusCode = 204;
+    response.end();
+  });
+};
+
 const servers = {
-  "node:http, unverified": () => (request, response) => {
-    const chunks = [];
-    request.on("data", (chunk) => chunks.push(chunk));
-    request.on("end", () => {
-      Buffer.concat(chunks);
-      count();
-      response.statusCode = 204;
-      response.end();
-    });
-  },
+  "node:http, unverified": () => reading(() => {}),
+  "node:http, Verifier": () => reading((body, { headers }) => verifier.verify(body, headers)),
   "node:http, receive": () =>
     receive(receiver(), (_delivery, _request, response) => {
       count();
@@ -40,6 +45,11 @@ const servers = {
       response.end();
     }),
   "Express, unverified": () => posted(express.raw({ type: () => true })),
+  "Express, Verifier": () =>
+    posted(express.raw({ type: () => true }), ({ body, headers }, _response, next) => {
+      verifier.verify(body, headers);
+      next();
+    }),
   "Express, receive": () => posted(received(receiver())),
 };
 

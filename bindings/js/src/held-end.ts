@@ -9,12 +9,12 @@ import type { Awaitable } from "./store.js";
 export class HeldEnd {
   readonly #response: ServerResponse;
   readonly #end: ServerResponse["end"];
-  readonly #own: boolean;
   readonly #freezes: boolean;
   readonly #settling: Settling | undefined;
   #arguments: unknown[] | undefined;
   #status = 0;
-  #released = false;
+  // It stays where it is and lets everything through: to put the response's own back is dear, where many hold it.
+  #isOpen = false;
   #resolve: ((status: number) => void) | undefined;
 
   /**
@@ -25,11 +25,11 @@ export class HeldEnd {
   constructor(response: ServerResponse, freezes: boolean, settling?: Settling) {
     this.#response = response;
     this.#end = response.end;
-    this.#own = Object.hasOwn(response, "end");
     this.#freezes = freezes;
     this.#settling = freezes ? settling : undefined;
     const held = this;
     response.end = function end(...args: unknown[]): ServerResponse {
+      if (held.#isOpen) return held.#end.apply(response, args as Parameters<ServerResponse["end"]>);
       held.#hold(args);
       return response;
     } as ServerResponse["end"];
@@ -50,8 +50,8 @@ export class HeldEnd {
 
   /** Lets the end through, or every later one if none has come yet. */
   release(): void {
-    if (this.#released) return;
-    this.#restore();
+    if (this.#isOpen) return;
+    this.#isOpen = true;
     if (this.#arguments !== undefined)
       this.#end.apply(this.#response, this.#arguments as Parameters<ServerResponse["end"]>);
   }
@@ -59,7 +59,7 @@ export class HeldEnd {
   /** Forgets what the handler answered; `false` if part of it has left, and the connection was cut instead. */
   discard(): boolean {
     const response = this.#response;
-    this.#restore();
+    this.#isOpen = true;
     if (response.headersSent) {
       response.destroy();
       return false;
@@ -67,12 +67,6 @@ export class HeldEnd {
     for (const name of response.getHeaderNames()) response.removeHeader(name);
     response.statusCode = 200;
     return true;
-  }
-
-  // As it was: mostly the prototype's, and not the response's own.
-  #restore(): void {
-    if (this.#own) this.#response.end = this.#end;
-    else Reflect.deleteProperty(this.#response, "end");
   }
 
   #hold(args: unknown[]): void {
@@ -83,7 +77,6 @@ export class HeldEnd {
     this.#status = status;
     if (status >= 200 && status < 300 && this.#settling?.settle(status) === true) {
       this.release();
-      this.#released = true;
     } else if (this.#freezes) {
       this.#freezeHead(args[0]);
     }

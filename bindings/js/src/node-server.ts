@@ -43,7 +43,7 @@ export async function serve<Req extends NodeRequest, Res extends ServerResponse>
   };
   let ended: Ended;
   try {
-    ended = await drive(receiver, toRequest(request, advice), run);
+    ended = await drive(receiver, new NodeIncoming(request, advice), run);
   } catch (error) {
     if (error instanceof ClientGone) return undefined;
     throw error;
@@ -61,15 +61,30 @@ export async function serve<Req extends NodeRequest, Res extends ServerResponse>
   return undefined;
 }
 
-function toRequest(request: NodeRequest, advice: Advice): Incoming {
-  const { headers, method } = request;
-  return {
-    headers,
-    method,
-    url: absoluteUrl(request),
-    read: (limit) => readNodeBody(request, limit, advice),
-    original: request,
-  };
+class NodeIncoming implements Incoming {
+  readonly original: NodeRequest;
+  readonly #advice: Advice;
+
+  constructor(request: NodeRequest, advice: Advice) {
+    this.original = request;
+    this.#advice = advice;
+  }
+
+  get headers(): unknown {
+    return this.original.headers;
+  }
+
+  get method(): string | undefined {
+    return this.original.method;
+  }
+
+  get url(): string {
+    return absoluteUrl(this.original);
+  }
+
+  read(limit: number): Awaitable<Uint8Array> {
+    return readNodeBody(this.original, limit, this.#advice);
+  }
 }
 
 function toResponse(answer: Answer, status: number, response: ServerResponse, request: NodeRequest): void {

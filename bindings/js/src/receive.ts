@@ -15,6 +15,7 @@ export type { Answer } from "./kernel.js";
 export interface Incoming {
   readonly headers: unknown;
   readonly method: string | undefined;
+  /** Only asked for where the scheme reads it. */
   readonly url: string | undefined;
   /** Reads the raw body, up to `limit` bytes; throws a VerificationError if it is gone, parsed or too large. */
   read(limit: number): Awaitable<Uint8Array | string>;
@@ -49,7 +50,9 @@ export async function drive(receiver: Receiver, incoming: Incoming, run: Run): P
     const { kernel, scope } = receiver.single ?? (await receiver.kernel(incoming.original));
     const { verifier } = kernel;
     const read = incoming.read(verifier.maxBody);
-    const request = verifier.read(isPromise(read) ? await read : read, incoming.headers, incoming);
+    const body = isPromise(read) ? await read : read;
+    const url = verifier.readsUrl ? incoming.url : undefined;
+    const request = verifier.read(body, incoming.headers, incoming.method, url);
     let next = reception.begin(kernel, request, scope);
     while (next < Next.ANSWER) {
       const following = reception.carryOut(next, run);

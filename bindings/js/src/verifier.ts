@@ -56,6 +56,7 @@ interface About {
   readonly coverage: "body" | "partial" | "none";
   readonly header_names: readonly string[];
   readonly max_body: number;
+  readonly reads_url: boolean;
   readonly public_keys_only: boolean;
   readonly warnings: readonly string[];
 }
@@ -117,7 +118,7 @@ export class Verifier {
    */
   verify<T = unknown>(body: BodyInput, headers: HeadersInput, options?: VerifyOptions): Delivery<T> {
     const engine = core();
-    const request = this.read(body, headers, options);
+    const request = this.read(body, headers, options?.method, options?.url);
     const proof = engine.verify(this.#handle, request, second(options?.now));
     if (proof < 0) throw engine.refusal(proof);
     return Delivery.proven(this.judge, request, proof);
@@ -136,7 +137,7 @@ export class Verifier {
    */
   explain(body: BodyInput, headers: HeadersInput, options?: VerifyOptions): Explanation | undefined {
     const engine = core();
-    const request = this.read(body, headers, options);
+    const request = this.read(body, headers, options?.method, options?.url);
     const now = second(options?.now);
     const number = engine.number(this.#handle);
     const found = engine.call((functions) => functions.explain(number, request.body, request.head, now));
@@ -155,12 +156,13 @@ export class Verifier {
   }
 
   /** @internal What the engine reads of a request. */
-  read(
-    body: unknown,
-    headers: unknown,
-    options: { readonly method?: string | undefined; readonly url?: string | undefined } | undefined,
-  ): Reading {
-    return new Reading(bodyBytes(body), lines(options?.method, options?.url, headers, this.#about.header_names));
+  read(body: unknown, headers: unknown, method: string | undefined, url: string | undefined): Reading {
+    return new Reading(bodyBytes(body), lines(method, url, headers, this.#about.header_names));
+  }
+
+  /** @internal Whether anything looks at the URL of a request, so that nobody need put one together for nothing. */
+  get readsUrl(): boolean {
+    return this.#about.reads_url;
   }
 
   /** @internal */
