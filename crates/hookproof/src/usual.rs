@@ -62,6 +62,10 @@ impl Usual {
             (Some(joiner), [label], []) if place.is_only_label(rule, label) => [label.as_bytes(), &[joiner]].concat(),
             _ => return None,
         };
+        // What decodes behind the prefix is then one signature, and not a list of them.
+        if signature.separators.iter().any(|separator| prefix.contains(separator) || is_payload(&[*separator])) {
+            return None;
+        }
         let Carrier::Headers(headers) = &signature.carrier else { return None };
         let [headers] = &**headers else { return None };
         Some(Self {
@@ -103,7 +107,6 @@ impl Usual {
         if event.is_some_and(|event| !is_name(event)) {
             return None;
         }
-        // An alphabet without separators: what decodes is one signature, not a list of them.
         let mut candidate = [0; 64];
         let signature = header(&self.signature)??.strip_prefix(&*self.prefix)?;
         let candidate = rule.encoding.decode_into(signature, &mut candidate)?;
@@ -147,23 +150,20 @@ fn is_usual(rule: &SignatureRule) -> bool {
         && rule.body_hash.is_none()
         && rule.content.0.len() <= MOST_PIECES
         && rule.content.0.iter().all(|piece| plain(&piece.what) && piece.filters.is_empty())
-        && !is_payload(&rule.separators)
 }
 
-/// The headers that a value is read from: none, where only the body has it. `None`, where it may stand elsewhere, or is
-/// needed and stands in the body.
+/// The headers that a value is read from; `None` where it may stand elsewhere. What is not needed is not looked for in
+/// the body.
 fn slots(sources: &[Source], needed: bool) -> Option<Slots> {
-    if !needed && sources.iter().all(Source::in_body) {
-        return Some(Slots::new());
-    }
     let slot = |source: &Source| if let Source::Header(slot) = source { Some(*slot) } else { None };
-    sources.iter().map(slot).collect()
+    sources.iter().filter(|source| needed || !source.in_body()).map(slot).collect()
 }
 
 /// The first of these headers that is there. `None`, where that is not one line without blanks around it.
 fn line<'a>(headers: &'a dyn Headers, slots: &[usize], names: &[String]) -> Option<Option<&'a [u8]>> {
-    match slots.iter().find_map(|slot| headers.value(*slot, names.get(*slot)?)) {
-        Some(Cow::Borrowed([b' ' | b'\t', ..] | [.., b' ' | b'\t'] | []) | Cow::Owned(_)) => None,
+    let present = |slot: &usize| headers.value(*slot, names.get(*slot)?).filter(|value| !value.is_empty());
+    match slots.iter().find_map(present) {
+        Some(Cow::Borrowed([b' ' | b'\t', ..] | [.., b' ' | b'\t']) | Cow::Owned(_)) => None,
         Some(Cow::Borrowed(line)) => Some(Some(line)),
         None => Some(None),
     }
