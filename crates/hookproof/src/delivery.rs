@@ -31,7 +31,7 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct Delivery<'a> {
-    verifier: Verifier,
+    verifier: Cow<'a, Verifier>,
     proof: Proof<'a>,
     body: Cow<'a, [u8]>,
 }
@@ -56,7 +56,7 @@ impl Item {
 }
 
 impl<'a> Delivery<'a> {
-    pub(crate) fn new(verifier: Verifier, proof: Proof<'a>, body: Cow<'a, [u8]>) -> Self {
+    pub(crate) fn new(verifier: Cow<'a, Verifier>, proof: Proof<'a>, body: Cow<'a, [u8]>) -> Self {
         Self { verifier, proof, body }
     }
 
@@ -207,7 +207,8 @@ impl<'a> Delivery<'a> {
 
     /// The same without borrowing from the request.
     pub fn into_owned(self) -> Delivery<'static> {
-        Delivery { verifier: self.verifier, proof: self.proof.into_owned(), body: Cow::Owned(self.body.into_owned()) }
+        let (verifier, body) = (Cow::Owned(self.verifier.into_owned()), Cow::Owned(self.body.into_owned()));
+        Delivery { verifier, proof: self.proof.into_owned(), body }
     }
 
     /// The proof and the body that it is about, which [`Verifier::deliver`] puts together again.

@@ -1,4 +1,8 @@
-use alloc::{borrow::ToOwned, string::String, vec::Vec};
+use alloc::{
+    borrow::{Cow, ToOwned},
+    string::String,
+    vec::Vec,
+};
 use core::fmt;
 
 use crate::{
@@ -112,7 +116,7 @@ impl Stream {
             request.body = body;
         }
         let proof = self.verifier.inner().judge(&request, now, &self.running)?.into_owned();
-        Ok(self.verifier.deliver(proof, decoded.unwrap_or(self.body)))
+        Ok(Delivery::new(Cow::Owned(self.verifier), proof, Cow::Owned(decoded.unwrap_or(self.body))))
     }
 }
 

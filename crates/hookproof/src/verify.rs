@@ -118,16 +118,11 @@ impl Verifier {
     /// # Errors
     /// Any kind of the table that is not about configuration, and never anything else, whatever the request holds.
     pub fn verify<'a>(&'a self, request: &Request<'a>, now: i64) -> Result<Delivery<'a>, Error> {
-        let decoded = self.decode(request)?;
-        match decoded {
-            None => {
-                self.prove(request, now).map(|proof| Delivery::new(self.clone(), proof, Cow::Borrowed(request.body)))
-            }
-            Some(body) => {
-                let proof = self.prove(&Request { body: &body, ..*request }, now)?.into_owned();
-                Ok(Delivery::new(self.clone(), proof, Cow::Owned(body)))
-            }
+        if let Some(body) = self.decode(request)? {
+            let proof = self.prove(&Request { body: &body, ..*request }, now)?.into_owned();
+            return Ok(self.deliver(proof, body));
         }
+        Ok(self.deliver(self.prove(request, now)?, request.body))
     }
 
     /// The body as it is signed, where the scheme signs it as it was before compression.
@@ -172,8 +167,8 @@ impl Verifier {
 
     /// Puts a proof and the body that it is about together again.
     #[doc(hidden)]
-    pub fn deliver<'a>(&self, proof: Proof<'a>, body: impl Into<Cow<'a, [u8]>>) -> Delivery<'a> {
-        Delivery::new(self.clone(), proof, body.into())
+    pub fn deliver<'a>(&'a self, proof: Proof<'a>, body: impl Into<Cow<'a, [u8]>>) -> Delivery<'a> {
+        Delivery::new(Cow::Borrowed(self), proof, body.into())
     }
 
     /// The proof of a request that has been judged before, from what the host kept of it: its headers, and the two
