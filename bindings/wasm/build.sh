@@ -13,7 +13,8 @@ rm -rf "$work"
 make/wasm bindgen --target no-modules --no-typescript --omit-default-module-path \
   --remove-name-section --remove-producers-section \
   --out-dir "$work" --out-name hookproof "$target/wasm32-unknown-unknown/wasm/hookproof_wasm.wasm"
-node node_modules/.bin/wasm-opt -Oz --enable-simd --enable-bulk-memory --enable-sign-ext --enable-nontrapping-float-to-int \
+# A function of one caller stays one if it is large: a host compiles a function when it first runs, with everything in it.
+node node_modules/.bin/wasm-opt -Oz --converge --one-caller-inline-max-function-size 100 --enable-simd --enable-bulk-memory --enable-sign-ext --enable-nontrapping-float-to-int \
   --enable-mutable-globals --enable-reference-types --enable-multivalue --strip-debug --strip-producers --strip-target-features \
   "$work/hookproof_bg.wasm" -o "$work/hookproof_opt.wasm"
 mkdir -p "$out"

@@ -3,6 +3,7 @@ use alloc::vec::Vec;
 /// The body as it was before gzip; `None` where it is not one whole gzip member or would be over the limit.
 ///
 /// The header is RFC 1952's. The checksum is not judged: the signature is.
+#[inline(never)] // a WebAssembly host compiles what runs, and few bodies are compressed
 pub(crate) fn decode(body: &[u8], limit: usize) -> Option<Vec<u8>> {
     let [0x1f, 0x8b, 8, flags, _, _, _, _, _, _, rest @ ..] = body else { return None };
     let mut rest = rest;

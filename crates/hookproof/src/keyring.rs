@@ -204,6 +204,7 @@ fn no_point(curve: &str) -> Error {
 
 /// A raw key of 32 bytes, or the same in its DER envelope (RFC 8410).
 #[cfg(feature = "ed25519")]
+#[inline(never)] // a WebAssembly host compiles what runs, and few schemes have public keys
 fn ed25519(key: &[u8]) -> Option<ed25519_dalek::VerifyingKey> {
     const ENVELOPE: &[u8] = &[0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
     let raw = key.strip_prefix(ENVELOPE).unwrap_or(key);
@@ -214,6 +215,7 @@ fn ed25519(key: &[u8]) -> Option<ed25519_dalek::VerifyingKey> {
 
 /// A point, bare or in its DER envelope (RFC 5480).
 #[cfg(feature = "ecdsa")]
+#[inline(never)] // likewise
 fn ecdsa(key: &[u8]) -> Option<p256::ecdsa::VerifyingKey> {
     const CURVE: &[u8] = b"\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03";
     let point = match key {

@@ -30,7 +30,7 @@ mod form;
 #[cfg(feature = "gzip")]
 mod gzip;
 mod handshake;
-mod json;
+pub mod json;
 mod key;
 mod keyring;
 mod options;
