@@ -61,6 +61,9 @@ mod command {
 pub struct Note<'a>(pub &'a mut [u8]);
 
 impl Note<'_> {
+    /// As many as there are.
+    pub const BYTES: usize = 9 * 8 + 32 + 32;
+
     fn number(&mut self, place: usize, number: f64) {
         self.bytes(place * 8, &number.to_ne_bytes());
     }

@@ -35,13 +35,13 @@ export interface Functions {
   begin(
     receiver: number,
     body: Uint8Array,
-    head: string,
     scope: string,
     token: Uint8Array,
     nowMs: number,
     store: number,
     storeMs: number,
     note: Uint8Array,
+    ...lines: Lines
   ): number;
   step(reception: number, event: number, number: number, store: number, storeMs: number, note: Uint8Array): number;
   stepDone(reception: number, bodyHash: Uint8Array): number;

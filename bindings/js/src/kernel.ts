@@ -97,13 +97,13 @@ export class Kernel {
   begin(request: Reading, scope: string, token: Uint8Array, nowMs: number, beside: MemoryStore | undefined): number {
     const engine = core();
     const number = engine.number(this.#handle);
-    const { body, head } = request;
+    const { body, lines } = request;
     if (beside === undefined) {
-      return engine.call((functions) => functions.begin(number, body, head, scope, token, nowMs, -1, 0, NOTE));
+      return engine.call((functions) => functions.begin(number, body, scope, token, nowMs, -1, 0, NOTE, ...lines));
     }
     const [store, storeMs] = [beside.number(engine), beside.now()];
     const next = engine.call((functions) =>
-      functions.begin(number, body, head, scope, token, nowMs, store, storeMs, NOTE),
+      functions.begin(number, body, scope, token, nowMs, store, storeMs, NOTE, ...lines),
     );
     if (NUMBERS[8]! > 0) beside.warn();
     return next;

@@ -10,7 +10,7 @@ use hookproof_engine::{self as engine, Beside, Head, Note, Reading};
 use napi::bindgen_prelude::{Buffer, BufferSlice};
 use napi_derive::napi;
 
-mod verify;
+mod request;
 
 /// The code of the core's error is the `code` of JavaScript's.
 pub struct Code(&'static str);
@@ -124,23 +124,6 @@ pub fn receiver(verifier: u32, deduplicates: bool) -> Result<u32> {
 #[napi(catch_unwind)]
 pub fn about_receiver(receiver: u32) -> Result<String> {
     engine::about_receiver(receiver).map_err(thrown)
-}
-
-#[napi(catch_unwind)]
-pub fn begin(
-    receiver: u32,
-    body: &[u8],
-    head: String,
-    scope: String,
-    token: &[u8],
-    now_ms: f64,
-    store: f64,
-    store_ms: f64,
-    mut note: BufferSlice<'_>,
-) -> Result<f64> {
-    let beside = Beside { store, now_ms: store_ms };
-    engine::begin(receiver, Reading { body, head: &Head::of(&head) }, &scope, token, now_ms, beside, Note(&mut note))
-        .map_err(thrown)
 }
 
 #[napi(catch_unwind)]

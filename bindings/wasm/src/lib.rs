@@ -52,7 +52,7 @@ pub fn drop_handle(kind: u8, handle: u32) {
 }
 
 #[wasm_bindgen(js_name = verifyHead)]
-pub fn verify(verifier: u32, body: &[u8], head: &str, now: f64) -> f64 {
+pub fn verify(verifier: u32, body: &[u8], now: f64, head: &str) -> f64 {
     engine::verify(verifier, Reading { body, head: &Head::of(head) }, now)
 }
 
@@ -111,17 +111,17 @@ pub fn about_receiver(receiver: u32) -> Result<String> {
     engine::about_receiver(receiver).map_err(thrown)
 }
 
-#[wasm_bindgen]
+#[wasm_bindgen(js_name = beginHead)]
 pub fn begin(
     receiver: u32,
     body: &[u8],
-    head: &str,
     scope: &str,
     token: &[u8],
     now_ms: f64,
     store: f64,
     store_ms: f64,
     note: &mut [u8],
+    head: &str,
 ) -> Result<f64> {
     let beside = Beside { store, now_ms: store_ms };
     engine::begin(receiver, Reading { body, head: &Head::of(head) }, scope, token, now_ms, beside, Note(note))
