@@ -14,8 +14,10 @@ make/wasm bindgen --target no-modules --no-typescript --omit-default-module-path
   --remove-name-section --remove-producers-section \
   --out-dir "$work" --out-name hookproof "$target/wasm32-unknown-unknown/wasm/hookproof_wasm.wasm"
 # A function of one caller stays one if it is large: a host compiles a function when it first runs, with everything in it.
-node node_modules/.bin/wasm-opt -Oz --converge --one-caller-inline-max-function-size 100 --enable-simd --enable-bulk-memory --enable-sign-ext --enable-nontrapping-float-to-int \
-  --enable-mutable-globals --enable-reference-types --enable-multivalue --strip-debug --strip-producers --strip-target-features \
+# Nothing stands in the lowest KiB but the end of the stack.
+node node_modules/.bin/wasm-opt -Oz --converge --one-caller-inline-max-function-size 100 --low-memory-unused \
+  --enable-simd --enable-bulk-memory --enable-sign-ext --enable-nontrapping-float-to-int --enable-mutable-globals \
+  --enable-reference-types --enable-multivalue --strip-debug --strip-producers --strip-target-features \
   "$work/hookproof_bg.wasm" -o "$work/hookproof_opt.wasm"
 mkdir -p "$out"
 cp "$work/hookproof_opt.wasm" "$out/hookproof_bg.wasm"

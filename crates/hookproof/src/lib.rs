@@ -22,6 +22,8 @@ extern crate alloc;
 mod comparison;
 mod content;
 mod delivery;
+#[cfg(feature = "ecdsa")]
+mod der;
 mod digest;
 mod encoding;
 mod error;

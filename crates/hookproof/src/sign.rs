@@ -285,11 +285,8 @@ impl Signer {
             SigningKey::EcdsaP256(key) => {
                 use p256::ecdsa::{Signature, signature::Signer as _};
                 let signature: Signature = key.sign(&content.joined(&[]));
-                Cow::Owned(if rule.der {
-                    signature.to_der().as_bytes().to_vec()
-                } else {
-                    signature.to_bytes().to_vec()
-                })
+                let (r, s) = signature.split_bytes();
+                Cow::Owned(if rule.der { crate::der::encode([r.into(), s.into()]) } else { [r, s].concat() })
             }
         };
         Ok(rule.encoding.encode(&bytes))
