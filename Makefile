@@ -160,8 +160,9 @@ bench-stores: .build/python .build/js .build/services .build/npm-stores ## what 
 	@code=0; python bindings/python/bench/stores.py || code=1; \
 	(cd tests/stores/js && PATH="$$PWD/node_modules/.bin:$$PATH" node --no-warnings bench.mjs) || code=1; \
 	cargo bench --quiet -p hookproof --bench memory_store || code=1; exit $$code
-docs: .build/cli ## writes what is derived in the documentation
+docs: .build/cli ## writes what is derived: in the documentation, and in the JavaScript package
 	python tests/readme/derived.py
+	HOOKPROOF_DERIVE=1 cargo test --quiet -p hookproof-engine --test store_texts
 deny: ## licences, bans and advisories with cargo-deny, if it is installed (cargo install cargo-deny)
 	cargo deny check
 wheel: .build/venv ## the Python wheel, in .build/wheels

@@ -20,12 +20,6 @@ pub fn schemes() -> Vec<String> {
     Scheme::names().map(str::to_owned).collect()
 }
 
-/// The texts that the stores run, as JSON by name: `redis.script`, `postgres.claim`, `sqlite.complete`, ...
-pub fn store_texts() -> String {
-    let texts = hookproof::store::sql::TEXTS.iter();
-    object(&texts.map(|(name, text)| (*name, Json::Text(text))).collect::<Vec<_>>())
-}
-
 /// What a scheme is; `source` is a built-in id, or a scheme as JSON.
 pub fn describe(source: &str) -> Result<String, Error> {
     let scheme = scheme(source)?;

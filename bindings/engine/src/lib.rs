@@ -13,7 +13,7 @@ mod stream;
 mod table;
 mod verifier;
 
-pub use about::{describe, errors, schemes, store_texts};
+pub use about::{describe, errors, schemes};
 pub use hookproof::Error;
 pub use memory::{
     memory_claim, memory_complete, memory_extend, memory_forget, memory_release, memory_remember_at_least,

@@ -2,7 +2,7 @@ use std::cell::RefCell;
 
 use hookproof::{
     Answer, Command, Error, ErrorKind, Event, Outcome, Proof, Receiver, Reception,
-    store::{ClaimAnswer, MemoryStore, Token},
+    store::{ClaimAnswer, Token},
 };
 
 use crate::{
@@ -177,26 +177,13 @@ fn carried_out(reception: &mut Reception, mut command: Command, beside: Beside, 
     MEMORIES.with_borrow(|table| {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it was a u32")]
         let Ok(store) = table.get(beside.store as u32) else { return command };
-        while let Some(event) = answered(store, &command, whole(beside.now_ms)) {
+        // Of a store that refuses, the host hears from the store itself, when it asks again.
+        while let Some(event) = store.carry_out(&command, whole(beside.now_ms)) {
             command = reception.step(event);
         }
         #[expect(clippy::cast_precision_loss, reason = "it is asked whether there are any")]
         note.number(8, store.evictions() as f64);
         command
-    })
-}
-
-fn answered(store: &MemoryStore, command: &Command, now_ms: u64) -> Option<Event> {
-    Some(match command {
-        // Of a store that refuses, the host hears from the store itself, when it asks again.
-        Command::Claim(claim) => {
-            Event::Claimed(store.claim(&claim.key, &claim.token, &claim.body_hash, claim.lease_ms, now_ms).ok()?)
-        }
-        Command::Complete { claim, delay_ms: 0 } => {
-            Event::Settled { held: store.complete(&claim.key, &claim.token, claim.retention_ms, now_ms) }
-        }
-        Command::Release(claim) => Event::Settled { held: store.release(&claim.key, &claim.token) },
-        _ => return None,
     })
 }
 

@@ -7,7 +7,6 @@ import type { Lines } from "./headers.js";
 export interface Functions {
   errors(): string;
   schemes(): string[];
-  storeTexts(): string;
   describe(source: string): string;
   dropHandle(kind: number, handle: number): void;
 

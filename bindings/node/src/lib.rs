@@ -38,11 +38,6 @@ pub fn schemes() -> Vec<String> {
 }
 
 #[napi(catch_unwind)]
-pub fn store_texts() -> String {
-    engine::store_texts()
-}
-
-#[napi(catch_unwind)]
 pub fn describe(source: String) -> Result<String> {
     engine::describe(&source).map_err(thrown)
 }

@@ -66,20 +66,8 @@ impl MemoryStore {
 }
 
 impl MemoryStore {
-    /// Does what a command asks of a store; `None` where it asks for something else, or where the store is full: the
-    /// host that makes this claim itself hears why.
     pub(crate) fn carry_out(&self, command: &Command) -> Option<Event> {
-        let now = self.now();
-        let held = match command {
-            Command::Claim(it) => {
-                let answer = self.core.claim(&it.key, &it.token, &it.body_hash, it.lease_ms, now);
-                return answer.ok().map(Event::Claimed);
-            }
-            Command::Complete { claim: it, .. } => self.core.complete(&it.key, &it.token, it.retention_ms, now),
-            Command::Release(it) => self.core.release(&it.key, &it.token),
-            _ => return None,
-        };
-        Some(Event::Settled { held })
+        self.core.carry_out(command, self.now())
     }
 
     /// What the user should be told now; each thing once.

@@ -26,11 +26,6 @@ pub fn schemes() -> Vec<String> {
     engine::schemes()
 }
 
-#[wasm_bindgen(js_name = storeTexts)]
-pub fn store_texts() -> String {
-    engine::store_texts()
-}
-
 #[wasm_bindgen]
 pub fn describe(source: &str) -> Result<String> {
     engine::describe(source).map_err(thrown)

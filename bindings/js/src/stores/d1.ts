@@ -1,7 +1,7 @@
 import { ConfigurationError, LeaseLost } from "../errors.js";
 import type { ClaimAnswer, Store } from "../store.js";
 import { checkedScope, refuseKv, type ScopeOptions } from "./scope.js";
-import { text } from "./texts.js";
+import { SQLITE } from "./texts.js";
 
 /** A D1 database binding, as far as it is used here. */
 export interface D1Database {
@@ -36,11 +36,7 @@ export class D1Store implements Store {
 
   /** Makes the table, if it is not there. */
   async create(): Promise<void> {
-    await this.#database.batch(
-      text("sqlite.create")
-        .split(";")
-        .map((statement) => this.#database.prepare(statement)),
-    );
+    await this.#database.batch(SQLITE.create.split(";").map((statement) => this.#database.prepare(statement)));
   }
 
   async claim(key: Uint8Array, token: Uint8Array, bodyHash: Uint8Array, leaseMs: number): Promise<ClaimAnswer> {
@@ -101,13 +97,13 @@ export class D1Store implements Store {
     return true;
   }
 
-  #statement(step: string, ...values: unknown[]): D1Statement {
+  #statement(step: keyof typeof SQLITE, ...values: unknown[]): D1Statement {
     return this.#database
-      .prepare(text(`sqlite.${step}`))
+      .prepare(SQLITE[step])
       .bind(...values.map((value) => (value instanceof Uint8Array ? value.slice().buffer : value)));
   }
 
-  async #change(step: string, ...values: unknown[]): Promise<number> {
+  async #change(step: keyof typeof SQLITE, ...values: unknown[]): Promise<number> {
     return (await this.#statement(step, ...values).all()).meta.changes;
   }
 }

@@ -2,7 +2,7 @@ import { ConfigurationError } from "../errors.js";
 import { fromHex, toHex } from "../hex.js";
 import type { ClaimAnswer, Store } from "../store.js";
 import { checkedScope, refuseKv, type ScopeOptions } from "./scope.js";
-import { text } from "./texts.js";
+import { SQLITE } from "./texts.js";
 
 /** A Durable Object namespace binding, as far as it is used here. */
 export interface DurableObjectNamespace {
@@ -77,7 +77,7 @@ export class DurableObjectStore implements Store {
     return 0;
   }
 
-  async #step(step: string, key: Uint8Array, token?: Uint8Array, ...rest: unknown[]): Promise<unknown> {
+  async #step(step: keyof typeof SQLITE, key: Uint8Array, token?: Uint8Array, ...rest: unknown[]): Promise<unknown> {
     const name = toHex(key);
     const object = this.#namespace.get(
       this.#namespace.idFromName(`hookproof:${this.scope}:${name.slice(0, 1)}`) as never,
@@ -103,13 +103,13 @@ export class HookproofStore {
   /** One step: the body is `[step, scope, key, token?, ...]`. */
   async fetch(request: Request): Promise<Response> {
     const [step, scope, key, token, ...rest] = (await request.json()) as [
-      string,
+      keyof typeof SQLITE,
       string,
       string,
       string | undefined,
       ...unknown[],
     ];
-    this.#storage.sql.exec(text("sqlite.create"));
+    this.#storage.sql.exec(SQLITE.create);
     // From here on to the answer nothing is awaited but the alarm, so no other request comes between.
     const answer =
       step === "claim" ? this.#claim(scope, key, token as string, rest) : this.#change(step, key, token, rest);
@@ -119,7 +119,7 @@ export class HookproofStore {
 
   /** Deletes what has ended; comes again as long as there is something. */
   async alarm(): Promise<void> {
-    this.#storage.sql.exec(text("sqlite.purge"), PURGE_AT_ONCE);
+    this.#storage.sql.exec(SQLITE.purge, PURGE_AT_ONCE);
     const [row] = this.#storage.sql
       .exec("SELECT changes() AS purged, EXISTS (SELECT 1 FROM hookproof_claims) AS more")
       .toArray();
@@ -135,14 +135,14 @@ export class HookproofStore {
     return [1, Number(row?.remaining_ms)];
   }
 
-  #change(step: string, key: string, token: string | undefined, rest: unknown[]): boolean {
+  #change(step: keyof typeof SQLITE, key: string, token: string | undefined, rest: unknown[]): boolean {
     this.#exec(step, token ? [blob(key), blob(token), ...rest] : [blob(key)]);
     const [row] = this.#storage.sql.exec("SELECT changes() AS changed").toArray();
     return Number(row?.changed) === 1;
   }
 
-  #exec(step: string, values: unknown[]): Record<string, unknown>[] {
-    return this.#storage.sql.exec(text(`sqlite.${step}`), ...values).toArray();
+  #exec(step: keyof typeof SQLITE, values: unknown[]): Record<string, unknown>[] {
+    return this.#storage.sql.exec(SQLITE[step], ...values).toArray();
   }
 }
 

@@ -1,7 +1,7 @@
 import { ConfigurationError, LeaseLost } from "../errors.js";
 import type { ClaimAnswer, Store } from "../store.js";
 import { checkedScope, type ScopeOptions } from "./scope.js";
-import { text } from "./texts.js";
+import { POSTGRES } from "./texts.js";
 
 /** A `Pool` or `Client` of the package `pg`, as far as it is used here. */
 export interface PgQueryable {
@@ -54,7 +54,7 @@ export class PostgresStore implements Store {
 
   /** Makes the table, if it is not there. */
   async create(): Promise<void> {
-    await this.#pool.query(text("postgres.create"));
+    await this.#pool.query(POSTGRES.create);
   }
 
   async claim(key: Uint8Array, token: Uint8Array, bodyHash: Uint8Array, leaseMs: number): Promise<ClaimAnswer> {
@@ -121,16 +121,16 @@ export class PostgresStore implements Store {
     return true;
   }
 
-  async #change(step: string, values: unknown[]): Promise<number> {
+  async #change(step: keyof typeof POSTGRES, values: unknown[]): Promise<number> {
     return (await this.#run(this.#pool, step, values)).rowCount ?? 0;
   }
 
   #run(
     on: PgQueryable,
-    step: string,
+    step: keyof typeof POSTGRES,
     values: unknown[],
   ): ReturnType<PgQueryable["query"]> & Promise<{ rows: Record<string, unknown>[]; rowCount: number | null }> {
-    const statement = { text: text(`postgres.${step}`), values };
+    const statement = { text: POSTGRES[step], values };
     return on.query(this.#prepare ? { ...statement, name: `hookproof_${step}` } : statement);
   }
 }

@@ -2,7 +2,7 @@ import { ConfigurationError } from "../errors.js";
 import { fromHex } from "../hex.js";
 import type { ClaimAnswer, Store } from "../store.js";
 import { checkedScope, type ScopeOptions } from "./scope.js";
-import { text } from "./texts.js";
+import { REDIS } from "./texts.js";
 
 /** A client or cluster of the package `redis` (node-redis), as far as it is used here. */
 export interface NodeRedis {
@@ -34,14 +34,12 @@ export class RedisStore implements Store {
       const redis = client as NodeRedis;
       this.#run = (load, key, values) => {
         const given = { keys: [key], arguments: values };
-        return load ? redis.eval(text("redis.script"), given) : redis.evalSha(text("redis.sha1"), given);
+        return load ? redis.eval(REDIS.script, given) : redis.evalSha(REDIS.sha1, given);
       };
     } else if (typeof (client as IoRedis | undefined)?.evalsha === "function") {
       const redis = client as IoRedis;
       this.#run = (load, key, values) =>
-        load
-          ? redis.eval(text("redis.script"), 1, key, ...values)
-          : redis.evalsha(text("redis.sha1"), 1, key, ...values);
+        load ? redis.eval(REDIS.script, 1, key, ...values) : redis.evalsha(REDIS.sha1, 1, key, ...values);
     } else {
       throw new ConfigurationError("option_invalid", "`client` is a client of `redis` (node-redis) or `ioredis`");
     }

@@ -1,7 +1,7 @@
 import { ConfigurationError, LeaseLost } from "../errors.js";
 import type { ClaimAnswer, Store } from "../store.js";
 import { checkedScope, type ScopeOptions } from "./scope.js";
-import { text } from "./texts.js";
+import { SQLITE } from "./texts.js";
 
 /** A `DatabaseSync` of `node:sqlite`, as far as it is used here. */
 export interface SqliteDatabase {
@@ -47,7 +47,7 @@ export class SQLiteStore implements Store {
 
   /** Makes the table, if it is not there; the constructor has done it. */
   create(): void {
-    this.#database.exec(text("sqlite.create"));
+    this.#database.exec(SQLITE.create);
   }
 
   claim(key: Uint8Array, token: Uint8Array, bodyHash: Uint8Array, leaseMs: number): ClaimAnswer {
@@ -103,7 +103,7 @@ export class SQLiteStore implements Store {
     return true;
   }
 
-  #own(step: string): SqliteStatement {
+  #own(step: keyof typeof SQLITE): SqliteStatement {
     if (open(this.#database) === true) {
       throw new TypeError(
         "the store's connection is inside a transaction, which could roll the claim back: give the store a connection of its own",
@@ -116,8 +116,8 @@ export class SQLiteStore implements Store {
 }
 
 // The core numbers its parameters (?1), which `node:sqlite` does not bind by number; it binds names.
-function named(step: string): string {
-  return text(`sqlite.${step}`).replace(/\?(\d)/g, ":p$1");
+function named(step: keyof typeof SQLITE): string {
+  return SQLITE[step].replace(/\?(\d)/g, ":p$1");
 }
 
 function changed(result: { changes: number | bigint }): number {

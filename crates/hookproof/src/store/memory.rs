@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{ClaimAnswer, Store, StoreError, Token};
+use crate::{Command, Event};
 use shard::{Bounds, Claimed, Shard};
 
 mod finished;
@@ -172,6 +173,42 @@ impl MemoryStore {
     #[must_use]
     pub fn forget(&self, key: &[u8; 32], now_ms: u64) -> bool {
         self.shard(key).is_some_and(|(mut shard, _)| shard.forget(key, now_ms))
+    }
+
+    /// Does what a command of a [`Reception`](crate::Reception) asks of a store, and says what came of it.
+    ///
+    /// `None` where the command is the adapter's own: it asks for something else, or to wait first. It is so, too, where
+    /// the store is full: an adapter that makes this claim by itself hears why.
+    ///
+    /// ```
+    /// use hookproof::{Command, Message, Receiver, Request, Scheme, Secret, Signer, Verifier};
+    /// use hookproof::store::{MemoryStore, Token};
+    /// let (scheme, secret) = (Scheme::named("standard-webhooks")?, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+    /// let message = Message::new("{}", 1_700_000_000).id("msg_1");
+    /// let signed = Signer::new(scheme.clone(), Secret::new(secret)?)?.sign(&message)?;
+    /// let receiver = Receiver::new(Verifier::new(scheme, Secret::new(secret)?)?, true)?;
+    /// let delivery = receiver.verifier().verify(&Request::new(&signed.headers, "{}"), 1_700_000_000)?;
+    ///
+    /// let (store, now_ms) = (MemoryStore::default(), 1_700_000_000_000);
+    /// let (mut reception, mut command) = receiver.begin(&delivery, "crm", Token([7; 16]), now_ms);
+    /// while let Some(event) = store.carry_out(&command, now_ms) {
+    ///     command = reception.step(event);
+    /// }
+    /// assert!(matches!(command, Command::Run { .. }), "the claim is made: the handler is the adapter's");
+    /// # Ok::<(), hookproof::Error>(())
+    /// ```
+    #[must_use]
+    pub fn carry_out(&self, command: &Command, now_ms: u64) -> Option<Event> {
+        let held = match command {
+            Command::Claim(it) => {
+                let answer = self.claim(&it.key, &it.token, &it.body_hash, it.lease_ms, now_ms);
+                return answer.ok().map(Event::Claimed);
+            }
+            Command::Complete { claim: it, delay_ms: 0 } => self.complete(&it.key, &it.token, it.retention_ms, now_ms),
+            Command::Release(it) => self.release(&it.key, &it.token),
+            _ => return None,
+        };
+        Some(Event::Settled { held })
     }
 
     /// How many keys are held, in flight and completed, the ended ones among them that nothing has met yet.

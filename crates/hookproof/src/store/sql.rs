@@ -10,8 +10,8 @@ pub mod sqlite;
 /// The table that both dialects use.
 pub const TABLE: &str = "hookproof_claims";
 
-/// All texts by name (`redis.script`, `postgres.claim`, `sqlite.complete_in`, ...): what the engines hand to the
-/// stores of their language.
+/// All texts by name (`redis.script`, `postgres.claim`, `sqlite.complete_in`, ...): what the
+/// stores of every language run.
 ///
 /// ```
 /// let (_, text) = hookproof::store::sql::TEXTS.iter().find(|(name, _)| *name == "sqlite.claim").unwrap();

@@ -3,6 +3,7 @@ use std::collections::HashMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::Claiming;
 
 const NOW: u64 = 1_700_000_000_000;
 const LEASE: u64 = 10_000;
@@ -198,6 +199,26 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => ms.prop_map(Step::Wait),
     ];
     proptest::collection::vec(step, 1..200)
+}
+
+#[test]
+fn commands_are_carried_out() {
+    let claiming =
+        |n| Claiming { key: key(n), token: token(1), body_hash: [1; 32], lease_ms: LEASE, retention_ms: DAY };
+    let (store, claim) = (MemoryStore::new(1), claiming(1));
+    let claimed = store.carry_out(&Command::Claim(claim), 0);
+    assert!(matches!(claimed, Some(Event::Claimed(ClaimAnswer::Claimed { .. }))));
+    assert!(store.carry_out(&Command::Claim(claiming(2)), 0).is_none(), "the store is full");
+    let waiting = store.carry_out(&Command::Complete { claim, delay_ms: 5 }, 0);
+    assert!(waiting.is_none(), "waiting is the adapter's");
+    let completed = store.carry_out(&Command::Complete { claim, delay_ms: 0 }, 0);
+    assert!(matches!(completed, Some(Event::Settled { held: true })));
+    let again = store.carry_out(&Command::Claim(claim), 1);
+    assert!(matches!(again, Some(Event::Claimed(ClaimAnswer::Done { .. }))));
+    let released = store.carry_out(&Command::Release(claim), 1);
+    assert!(matches!(released, Some(Event::Settled { held: false })), "what is done is not released");
+    let run = Command::Run { fence: 1, claim: Some(claim), renew_every_ms: 0, renew_for_ms: 0 };
+    assert!(store.carry_out(&run, 1).is_none(), "the handler is the adapter's");
 }
 
 proptest! {
