@@ -1,4 +1,5 @@
-use hookproof::{Error, ErrorKind, Message, Options, Signer, json::Value};
+use hookproof::{Error, ErrorKind, Message, Options, Signer};
+use serde_json::Value;
 
 use crate::{
     about::scheme,
@@ -21,12 +22,12 @@ pub fn sign(
     let Some(secret) = secrets.pop().filter(|_| secrets.is_empty()) else {
         return Err(Error::new(ErrorKind::SecretTooMany, "a signer takes one secret".to_owned()));
     };
-    let signer = Signer::with_options(scheme(source)?, secret, Options::from_json(options)?)?;
+    let signer = Signer::with_options(scheme(source)?, secret, Options::from_value(&parsed(options)?)?)?;
     let parts = parsed(message)?;
-    let text = |field: &str| parts.get(field).and_then(Value::text);
+    let text = |field: &str| parts.get(field).and_then(Value::as_str);
     let headers = pairs(parts.get("headers"));
     let mut message =
-        Message::new(body, parts.get("timestamp").and_then(Value::whole).unwrap_or_default()).headers(&headers);
+        Message::new(body, parts.get("timestamp").and_then(Value::as_i64).unwrap_or_default()).headers(&headers);
     if let Some(id) = text("id") {
         message = message.id(id);
     }
@@ -47,12 +48,8 @@ pub fn sign(
     ]))
 }
 
-fn pairs(list: Option<&Value<'_>>) -> Vec<(String, String)> {
-    let mut pairs = Vec::new();
-    for pair in list.map(Value::list).unwrap_or_default() {
-        if let [Value::Text(name), Value::Text(text)] = pair.list() {
-            pairs.push((name.as_ref().into(), text.as_ref().into()));
-        }
-    }
-    pairs
+fn pairs(list: Option<&Value>) -> Vec<(String, String)> {
+    let list = list.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let pair = |pair: &Value| Some((pair.get(0)?.as_str()?.to_owned(), pair.get(1)?.as_str()?.to_owned()));
+    list.iter().filter_map(pair).collect()
 }

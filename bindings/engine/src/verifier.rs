@@ -1,6 +1,7 @@
 use std::{borrow::Cow, cell::RefCell};
 
-use hookproof::{Delivery, Error, ErrorKind, Headers, Options, Proof, Request, Secret, Verifier, json::Value};
+use hookproof::{Delivery, Error, ErrorKind, Headers, Options, Proof, Request, Secret, Verifier};
+use serde_json::Value;
 
 use crate::{
     about::scheme,
@@ -71,29 +72,31 @@ impl Headers for Head<'_> {
 
 /// A verifier. `secrets` is their bytes one after the other, and `parts` says of each `{length, name, not_before, not_after}`.
 pub fn verifier(source: &str, secrets: &[u8], parts: &str, options: &str) -> Result<u32, Error> {
-    let options = Options::from_json(options)?;
+    let options = Options::from_value(&parsed(options)?)?;
     let verifier = Verifier::with_options(scheme(source)?, split(secrets, &parsed(parts)?)?, options)?;
     Ok(VERIFIERS.with_borrow_mut(|table| table.insert(verifier)))
 }
 
-pub(crate) fn parsed(json: &str) -> Result<Value<'_>, Error> {
-    Value::read(json).map_err(|_| Error::new(ErrorKind::InternalError, "the engine got no JSON".to_owned()))
+pub(crate) fn parsed(json: &str) -> Result<Value, Error> {
+    serde_json::from_str(json).map_err(|_| Error::new(ErrorKind::InternalError, "the engine got no JSON".to_owned()))
 }
 
-pub(crate) fn split(mut bytes: &[u8], parts: &Value<'_>) -> Result<Vec<Secret>, Error> {
-    let mut secrets = Vec::new();
-    for part in parts.list() {
-        let number = |field: &str| part.get(field).and_then(Value::whole);
-        let length = number("length").and_then(|length| usize::try_from(length).ok()).unwrap_or_default();
-        let (one, rest) = bytes.split_at_checked(length).unwrap_or((bytes, &[]));
-        bytes = rest;
-        let secret = Secret::new(one)?.valid(number("not_before"), number("not_after"));
-        secrets.push(match part.get("name").and_then(Value::text) {
-            Some(name) => secret.named(name),
-            None => secret,
-        });
-    }
-    Ok(secrets)
+pub(crate) fn split(mut bytes: &[u8], parts: &Value) -> Result<Vec<Secret>, Error> {
+    let parts = parts.as_array().map(Vec::as_slice).unwrap_or_default();
+    parts
+        .iter()
+        .map(|part| {
+            let number = |field: &str| part.get(field).and_then(Value::as_i64);
+            let length = number("length").and_then(|length| usize::try_from(length).ok()).unwrap_or_default();
+            let (one, rest) = bytes.split_at_checked(length).unwrap_or((bytes, &[]));
+            bytes = rest;
+            let secret = Secret::new(one)?.valid(number("not_before"), number("not_after"));
+            Ok(match part.get("name").and_then(Value::as_str) {
+                Some(name) => secret.named(name),
+                None => secret,
+            })
+        })
+        .collect()
 }
 
 /// What a host has to know of a verifier.

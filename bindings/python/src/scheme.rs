@@ -1,4 +1,4 @@
-use hookproof::{Message, Options, Scheme as Core, Secret, Signer};
+use hookproof::{Error, ErrorKind, Message, Options, Scheme as Core, Secret, Signer};
 use pyo3::prelude::*;
 
 use crate::{guarded, raised};
@@ -41,7 +41,9 @@ pub(crate) fn secret((material, name, not_before, not_after): Given) -> PyResult
 }
 
 pub(crate) fn options(json: &str) -> PyResult<Options> {
-    Options::from_json(json).map_err(raised)
+    let invalid =
+        |_| raised(Error::new(ErrorKind::OptionInvalid, "an option holds text that is not Unicode".to_owned()));
+    Options::from_value(&serde_json::from_str(json).map_err(invalid)?).map_err(raised)
 }
 
 /// Signs as the provider does: headers, the URL if something is added to it, and the signature by itself.

@@ -41,7 +41,7 @@ impl Around {
         if config.is_empty() {
             return Ok(Options::default());
         }
-        Ok(Options::from_json(&json!({ "config": config }).to_string())?)
+        Ok(Options::from_value(&json!({ "config": config }))?)
     }
 }
 

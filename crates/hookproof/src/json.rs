@@ -1,12 +1,7 @@
-//! JSON: bodies are read where they stand, up to what is looked for; schemes and options as a [`Value`].
-
-mod reader;
-mod value;
-
 use alloc::{borrow::Cow, string::String, vec::Vec};
-
-use reader::{NotJson, Reader, unescaped};
-pub use value::Value;
+use core::fmt;
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 /// A path into JSON (RFC 6901), in which `*` stands for every element of an array.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,7 +58,14 @@ impl<'a> Found<'a> {
     /// What a template or a source takes from it: a string's text, a number or truth value as written, nothing for `null`.
     pub(crate) fn scalar(self) -> Option<Cow<'a, str>> {
         match self.0.as_bytes().first()? {
-            b'"' => unescaped(self.0.get(1..self.0.len().checked_sub(1)?)?),
+            b'"' => {
+                let inner = self.0.get(1..self.0.len().checked_sub(1)?)?;
+                if inner.contains('\\') {
+                    serde_json::from_str(self.0).ok().map(Cow::Owned)
+                } else {
+                    Some(Cow::Borrowed(inner))
+                }
+            }
             b'{' | b'[' => None,
             b'n' => Some(Cow::Borrowed("")),
             _ => Some(Cow::Borrowed(self.0)),
@@ -87,8 +89,10 @@ pub(crate) fn find<'a>(body: &'a [u8], pointer: &Pointer) -> Result<Option<Found
 /// For a pointer with `*`, what it finds in each element, in order; without, one entry.
 pub(crate) fn find_each<'a>(body: &'a [u8], pointer: &Pointer) -> Result<Vec<Option<Found<'a>>>, Unreadable> {
     let text = core::str::from_utf8(body).map_err(|_| Unreadable::NotJson)?;
-    let mut walk = Walk { reader: Reader::new(text), found: Vec::new(), repeated: false };
-    walk.to(&pointer.steps).and_then(|()| walk.reader.end()).map_err(|NotJson| Unreadable::NotJson)?;
+    let mut walk = Walk { steps: &pointer.steps, found: Vec::new(), repeated: false };
+    let mut reader = serde_json::Deserializer::from_str(text);
+    Step { walk: &mut walk, depth: 0 }.deserialize(&mut reader).map_err(|_| Unreadable::NotJson)?;
+    reader.end().map_err(|_| Unreadable::NotJson)?;
     if walk.repeated { Err(Unreadable::Repeated) } else { Ok(walk.found) }
 }
 
@@ -97,8 +101,7 @@ const DEEPEST: usize = 127;
 
 /// Whether this is JSON of a depth that every reader follows.
 pub(crate) fn is_json(text: &str) -> bool {
-    let mut reader = Reader::new(text);
-    reader.skip().is_ok() && reader.end().is_ok() && depth(text) <= DEEPEST
+    serde_json::from_str::<IgnoredAny>(text).is_ok() && depth(text) <= DEEPEST
 }
 
 /// How deep the arrays and objects of a JSON text are nested.
@@ -121,68 +124,121 @@ fn depth(text: &str) -> usize {
     deepest
 }
 
-/// On its way along a pointer, through a body of which every byte is judged.
-struct Walk<'a> {
-    reader: Reader<'a>,
+struct Walk<'p, 'a> {
+    steps: &'p [String],
     found: Vec<Option<Found<'a>>>,
     repeated: bool,
 }
 
-impl Walk<'_> {
-    fn to(&mut self, steps: &[String]) -> Result<(), NotJson> {
-        let Some((step, further)) = steps.split_first() else {
-            let value = self.reader.skip()?;
-            self.found.push(Some(Found(value)));
-            return Ok(());
-        };
-        let seen = match self.reader.peek() {
-            Some(b'{') => self.in_table(step, further)?,
-            Some(b'[') => self.in_list(step, further)?,
-            _ => self.reader.scalar().map(|_| false)?,
-        };
+struct Step<'w, 'p, 'a> {
+    walk: &'w mut Walk<'p, 'a>,
+    depth: usize,
+}
+
+impl<'a> DeserializeSeed<'a> for Step<'_, '_, 'a> {
+    type Value = ();
+
+    fn deserialize<D: serde::Deserializer<'a>>(self, reader: D) -> Result<(), D::Error> {
+        if self.depth == self.walk.steps.len() {
+            let raw = <&'a RawValue as serde::Deserialize>::deserialize(reader)?;
+            self.walk.found.push(Some(Found(raw.get())));
+            Ok(())
+        } else {
+            reader.deserialize_any(self)
+        }
+    }
+}
+
+macro_rules! nothing_there {
+    ($($visit:ident: $type:ty),*) => {
+        $(fn $visit<E>(self, _: $type) -> Result<(), E> {
+            self.walk.found.push(None);
+            Ok(())
+        })*
+    };
+}
+
+impl<'a> Visitor<'a> for Step<'_, '_, 'a> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("any value")
+    }
+
+    fn visit_map<M: MapAccess<'a>>(self, mut map: M) -> Result<(), M::Error> {
+        let wanted = self.walk.steps.get(self.depth).map_or("", String::as_str);
+        let mut seen = false;
+        while let Some(key) = map.next_key::<Key<'a>>()? {
+            if key.0 != wanted {
+                map.next_value::<IgnoredAny>()?;
+            } else if seen {
+                self.walk.repeated = true;
+                map.next_value::<IgnoredAny>()?;
+            } else {
+                seen = true;
+                map.next_value_seed(Step { walk: self.walk, depth: self.depth.saturating_add(1) })?;
+            }
+        }
         if !seen {
-            self.found.push(None);
+            self.walk.found.push(None);
         }
         Ok(())
     }
 
-    fn in_table(&mut self, name: &str, further: &[String]) -> Result<bool, NotJson> {
-        let mut seen = false;
-        let mut more = self.reader.open(b'{', b'}')?;
-        while more {
-            // Unescaped, so that `"id"` and `"\u0069d"` are the same key.
-            let found = unescaped(self.reader.key()?).ok_or(NotJson)? == name;
-            if found && !seen {
-                self.to(further)?;
-            } else {
-                self.repeated |= found;
-                self.reader.skip()?;
-            }
-            seen |= found;
-            more = self.reader.more(b'}')?;
+    fn visit_seq<S: SeqAccess<'a>>(self, mut seq: S) -> Result<(), S::Error> {
+        let wanted = self.walk.steps.get(self.depth).map_or("", String::as_str);
+        let depth = self.depth.saturating_add(1);
+        if wanted == "*" {
+            while seq.next_element_seed(Step { walk: self.walk, depth })?.is_some() {}
+            return Ok(());
         }
-        Ok(seen)
-    }
-
-    /// A list of which every element is meant has been seen even if it is empty.
-    fn in_list(&mut self, step: &str, further: &[String]) -> Result<bool, NotJson> {
-        let each = step == "*";
-        let index = step.parse::<usize>().ok().filter(|_| step == "0" || !step.starts_with(['0', '+']));
-        let mut seen = each;
-        let mut more = self.reader.open(b'[', b']')?;
+        let index = wanted.parse::<usize>().ok().filter(|_| wanted == "0" || !wanted.starts_with(['0', '+']));
+        let mut seen = false;
         for place in 0usize.. {
+            let more = if Some(place) == index {
+                seen = true;
+                seq.next_element_seed(Step { walk: self.walk, depth })?.is_some()
+            } else {
+                seq.next_element::<IgnoredAny>()?.is_some()
+            };
             if !more {
+                seen = seen && index.is_some_and(|index| index < place);
                 break;
             }
-            if each || Some(place) == index {
-                seen = true;
-                self.to(further)?;
-            } else {
-                self.reader.skip()?;
-            }
-            more = self.reader.more(b']')?;
         }
-        Ok(seen)
+        if !seen {
+            self.walk.found.push(None);
+        }
+        Ok(())
+    }
+
+    nothing_there!(visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64, visit_str: &str);
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        self.walk.found.push(None);
+        Ok(())
+    }
+}
+
+/// A key of an object, unescaped, so that `"id"` and `"\u0069d"` are the same key.
+struct Key<'a>(Cow<'a, str>);
+
+impl<'a> serde::Deserialize<'a> for Key<'a> {
+    fn deserialize<D: serde::Deserializer<'a>>(reader: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl<'a> Visitor<'a> for Text {
+            type Value = Key<'a>;
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a key")
+            }
+            fn visit_borrowed_str<E>(self, text: &'a str) -> Result<Key<'a>, E> {
+                Ok(Key(Cow::Borrowed(text)))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Key<'a>, E> {
+                Ok(Key(Cow::Owned(text.into())))
+            }
+        }
+        reader.deserialize_str(Text)
     }
 }
 

@@ -32,7 +32,7 @@ mod form;
 #[cfg(feature = "gzip")]
 mod gzip;
 mod handshake;
-pub mod json;
+mod json;
 mod key;
 mod keyring;
 mod options;

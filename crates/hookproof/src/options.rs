@@ -1,8 +1,8 @@
 use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
+use serde_json::Value;
 
 use crate::{
     Error, ErrorKind,
-    json::Value,
     scheme::{
         RateLimit,
         definition::Definition,
@@ -106,24 +106,22 @@ impl Options {
         "rate_limit",
     ];
 
-    /// Options from JSON text: `lease` and `max_handler` are seconds there, of which a fraction counts.
+    /// Options from a structure: `lease` and `max_handler` are seconds there, of which a fraction counts.
     ///
     /// # Errors
     /// [`ErrorKind::OptionInvalid`], which names the option, its value and what is allowed.
     ///
     /// ```
     /// use hookproof::Options;
-    /// let options = Options::from_json(r#"{ "tolerance": 60, "lease": 2.5 }"#)?;
+    /// let options = Options::from_value(&serde_json::json!({ "tolerance": 60, "lease": 2.5 }))?;
     /// assert_eq!((options.tolerance, options.lease_ms), (Some(60), 2_500));
-    /// let error = Options::from_json(r#"{ "tolerence": 60 }"#).unwrap_err();
+    /// let error = Options::from_value(&serde_json::json!({ "tolerence": 60 })).unwrap_err();
     /// assert_eq!(error.to_string(), "`tolerence` is unknown: did you mean `tolerance`?");
     /// # Ok::<(), hookproof::Error>(())
     /// ```
-    pub fn from_json(text: &str) -> Result<Self, Error> {
-        let value = Value::read(text)
-            .map_err(|place| Error::new(ErrorKind::OptionInvalid, format!("the options are not JSON: {place}")))?;
+    pub fn from_value(value: &Value) -> Result<Self, Error> {
         let problem = Problem::new(ErrorKind::OptionInvalid);
-        let mut fields = Fields::of(&problem, String::new(), &value);
+        let mut fields = Fields::of(&problem, String::new(), value);
         let default = Self::default();
         let identities = [("auto", Identity::Auto), ("id", Identity::Id), ("body", Identity::Body)];
         let closed = fields.has("events");

@@ -36,7 +36,7 @@ fn deliveries() {
             .iter()
             .map(|pair| (pair[0].as_str().unwrap(), pair[1].as_str().unwrap()))
             .collect();
-        let options = Options::from_json(&row["options"].to_string()).unwrap();
+        let options = Options::from_value(&row["options"]).unwrap();
         let verifier = Verifier::with_options(
             Scheme::named(text("scheme")).unwrap(),
             Secret::new(text("secret")).unwrap(),

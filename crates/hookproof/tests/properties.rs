@@ -172,7 +172,7 @@ proptest! {
         let mut scheme = serde_json::json!({ "id": "acme", "signature": { "algorithm": "hmac-sha256", "header": "X-Acme" } });
         let value: serde_json::Value = serde_json::from_str(&value).unwrap_or_default();
         if table.is_empty() { scheme[field] = value } else { scheme[table][field] = value }
-        if let Err(error) = Scheme::from_json(&scheme.to_string()) {
+        if let Err(error) = Scheme::from_value(&scheme) {
             prop_assert_eq!(error.kind(), ErrorKind::SchemeInvalid);
             prop_assert!(error.message().contains('`'), "{}", error);
         }

@@ -1,7 +1,8 @@
 use alloc::{format, string::String, vec::Vec};
 use core::cell::RefCell;
+use serde_json::{Map, Value};
 
-use crate::{Error, ErrorKind, error::shown, json::Value};
+use crate::{Error, ErrorKind, error::shown};
 
 /// What is wrong with a structure: the first thing counts, and whoever reads on gets defaults.
 ///
@@ -35,16 +36,17 @@ impl Problem {
 pub(crate) struct Fields<'v> {
     problem: &'v Problem,
     path: String,
-    table: &'v Value<'v>,
+    map: Option<&'v Map<String, Value>>,
     asked: Vec<&'static str>,
 }
 
 impl<'v> Fields<'v> {
-    pub(crate) fn of(problem: &'v Problem, path: String, table: &'v Value<'v>) -> Self {
-        if table.table().is_none() {
-            problem.say(format!("`{path}` is {}: a table is expected", described(table)));
+    pub(crate) fn of(problem: &'v Problem, path: String, value: &'v Value) -> Self {
+        let map = value.as_object();
+        if map.is_none() {
+            problem.say(format!("`{path}` is {}: a table is expected", described(value)));
         }
-        Self { problem, path, table, asked: Vec::new() }
+        Self { problem, path, map, asked: Vec::new() }
     }
 
     fn name(&self, field: &str) -> String {
@@ -67,13 +69,13 @@ impl<'v> Fields<'v> {
     }
 
     /// Any value; `null` counts as given.
-    fn value(&mut self, field: &'static str) -> Option<&'v Value<'v>> {
+    fn value(&mut self, field: &'static str) -> Option<&'v Value> {
         self.asked.push(field);
         self.given(field)
     }
 
-    fn given(&self, field: &str) -> Option<&'v Value<'v>> {
-        self.table.get(field)
+    fn given(&self, field: &str) -> Option<&'v Value> {
+        self.map?.get(field)
     }
 
     pub(crate) fn has(&self, field: &str) -> bool {
@@ -82,11 +84,11 @@ impl<'v> Fields<'v> {
 
     pub(crate) fn text(&mut self, field: &'static str) -> Option<&'v str> {
         let value = self.value(field)?;
-        self.expect(field, value.text(), "a text is expected")
+        self.expect(field, value.as_str(), "a text is expected")
     }
 
     pub(crate) fn required(&mut self, field: &'static str) -> &'v str {
-        let text = self.value(field).and_then(Value::text).filter(|text| !text.is_empty());
+        let text = self.value(field).and_then(Value::as_str).filter(|text| !text.is_empty());
         self.expect(field, text, "a text is expected").unwrap_or_default()
     }
 
@@ -95,11 +97,11 @@ impl<'v> Fields<'v> {
         let mut texts = Vec::new();
         let list = match self.value(field) {
             None => &[],
-            Some(Value::List(list)) => list.as_slice(),
+            Some(Value::Array(list)) => list.as_slice(),
             Some(text) => core::slice::from_ref(text),
         };
         for text in list {
-            texts.extend(self.expect(field, text.text(), "a text or a list of texts is expected"));
+            texts.extend(self.expect(field, text.as_str(), "a text or a list of texts is expected"));
         }
         texts
     }
@@ -111,21 +113,21 @@ impl<'v> Fields<'v> {
 
     pub(crate) fn flag(&mut self, field: &'static str) -> Option<bool> {
         let value = self.value(field)?;
-        self.expect(field, value.flag(), "true or false is expected")
+        self.expect(field, value.as_bool(), "true or false is expected")
     }
 
     pub(crate) fn number(&mut self, field: &'static str) -> Option<f64> {
         let value = self.value(field)?;
-        self.expect(field, value.number(), "a number is expected")
+        self.expect(field, value.as_f64(), "a number is expected")
     }
 
     /// A whole number in the range; `1.0` is one, as a host language may not tell.
     pub(crate) fn whole(&mut self, field: &'static str, from: u64, to: u64) -> Option<u64> {
         let value = self.value(field)?;
-        let exact = |number: &f64| (0.0..=9_007_199_254_740_992.0).contains(number) && *number % 1.0 == 0.0;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a whole number up to 2^53")]
-        let number =
-            value.number().filter(exact).map(|number| number as u64).filter(|number| (from..=to).contains(number));
+        let exact =
+            value.as_f64().filter(|number| (0.0..=9_007_199_254_740_992.0).contains(number) && *number % 1.0 == 0.0);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a whole number below 2^53")]
+        let number = value.as_u64().or(exact.map(|number| number as u64)).filter(|number| (from..=to).contains(number));
         if number.is_none() {
             self.wrong(field, &format!("a whole number from {from} to {to} is expected"));
         }
@@ -166,7 +168,7 @@ impl<'v> Fields<'v> {
     /// A size in bytes, as a number or such as `25MiB`.
     pub(crate) fn size(&mut self, field: &'static str) -> Option<usize> {
         let value = self.value(field)?;
-        let bytes = value.text().map_or_else(|| value.whole()?.try_into().ok(), size).filter(|bytes| *bytes > 0);
+        let bytes = value.as_str().map_or_else(|| value.as_u64(), size).filter(|bytes| *bytes > 0);
         let bytes = bytes.and_then(|bytes| usize::try_from(bytes).ok());
         self.expect(field, bytes, "a number of bytes, or such as `25MiB`, is expected")
     }
@@ -181,7 +183,7 @@ impl<'v> Fields<'v> {
         let path = self.name(field);
         match self.value(field) {
             None => Vec::new(),
-            Some(Value::List(tables)) => {
+            Some(Value::Array(tables)) => {
                 let tables = tables.iter().enumerate();
                 tables.map(|(index, table)| Fields::of(self.problem, format!("{path}[{index}]"), table)).collect()
             }
@@ -194,16 +196,16 @@ impl<'v> Fields<'v> {
         let mut pairs = Vec::new();
         let Some(value) = self.value(field) else { return pairs };
         let allowed = "a table of texts is expected";
-        for (name, value) in self.expect(field, value.table(), allowed).into_iter().flatten() {
-            pairs.extend(self.expect(field, value.text(), allowed).map(|text| (&**name, text)));
+        for (name, value) in self.expect(field, value.as_object(), allowed).into_iter().flatten() {
+            pairs.extend(self.expect(field, value.as_str(), allowed).map(|text| (name.as_str(), text)));
         }
         pairs
     }
 
     /// Refuses what was never asked for.
     pub(crate) fn end(self) {
-        for (field, _) in self.table.table().unwrap_or_default() {
-            if !self.asked.contains(&&**field) {
+        for field in self.map.into_iter().flat_map(Map::keys) {
+            if !self.asked.contains(&field.as_str()) {
                 let hint = match closest(field, &mut self.asked.iter().copied()) {
                     Some(close) => format!("did you mean `{close}`?"),
                     None => format!("allowed are {}", self.asked.join(", ")),
@@ -215,16 +217,25 @@ impl<'v> Fields<'v> {
 }
 
 /// A value for a message: short, and a text in backticks.
-fn described(value: &Value<'_>) -> String {
+fn described(value: &Value) -> String {
     match value {
         Value::Null => "null".into(),
-        Value::Text(text) => format!("`{}`", shown(text)),
-        Value::Flag(flag) => format!("`{flag}`"),
-        // Some hosts write a whole number as `1.0`.
-        Value::Number(text) => format!("`{}`", shown(text.strip_suffix(".0").unwrap_or(text))),
-        Value::List(_) => "a list".into(),
-        Value::Table(_) => "a table".into(),
+        Value::String(text) => format!("`{}`", shown(text)),
+        Value::Bool(flag) => format!("`{flag}`"),
+        Value::Number(number) => format!("`{}`", decimal(number.as_f64().unwrap_or_default())),
+        Value::Array(_) => "a list".into(),
+        Value::Object(_) => "a table".into(),
     }
+}
+
+/// A number as a person wrote it, with up to six places. The library's own way of writing any `f64` would bring more
+/// tables into the WebAssembly than all schemes together.
+#[expect(clippy::cast_possible_truncation, reason = "saturates: it is text for a message")]
+fn decimal(number: f64) -> String {
+    let millionths = (number * 1e6) as i64;
+    let (sign, millionths) = (if millionths < 0 { "-" } else { "" }, millionths.unsigned_abs());
+    let text = format!("{sign}{}.{:06}", millionths / 1_000_000, millionths % 1_000_000);
+    text.trim_end_matches('0').trim_end_matches('.').into()
 }
 
 fn split_unit(text: &str) -> Option<(u64, &str)> {

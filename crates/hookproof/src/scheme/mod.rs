@@ -11,11 +11,12 @@ pub(crate) mod template;
 
 use alloc::{format, string::String, sync::Arc, vec::Vec};
 use core::fmt;
+use serde_json::Value;
 
 pub use definition::{Coverage, Evidence, RateLimit, Retry};
 pub use lint::{Finding, Level};
 
-use crate::{Error, ErrorKind, error::shown, json::Value};
+use crate::{Error, ErrorKind, error::shown};
 use definition::Definition;
 
 pub(crate) use parse::rate_limit;
@@ -73,9 +74,19 @@ impl Scheme {
     /// assert!(error.message().starts_with("scheme `acme`: `signature.algorithm` is `hmac-sha3`: allowed are `hmac-sha256`"));
     /// ```
     pub fn from_json(text: &str) -> Result<Self, Error> {
-        let value = Value::read(text)
-            .map_err(|place| Error::new(ErrorKind::SchemeInvalid, format!("the scheme is not JSON: {place}")))?;
-        parse::definition(&value).map(|definition| Self(Arc::new(definition)))
+        let value = serde_json::from_str(text).map_err(|error| {
+            let place = format!("line {}, column {}", error.line(), error.column());
+            Error::new(ErrorKind::SchemeInvalid, format!("the scheme is not JSON: {place}"))
+        })?;
+        Self::from_value(&value)
+    }
+
+    /// A scheme from a structure of the same shape as a file.
+    ///
+    /// # Errors
+    /// [`ErrorKind::SchemeInvalid`], which names the field, its value and what is allowed.
+    pub fn from_value(value: &Value) -> Result<Self, Error> {
+        parse::definition(value).map(|definition| Self(Arc::new(definition)))
     }
 
     /// A scheme from the text of a TOML file.
@@ -84,11 +95,11 @@ impl Scheme {
     /// [`ErrorKind::SchemeInvalid`], which names the field, its value and what is allowed, or the line that is not TOML.
     #[cfg(feature = "toml")]
     pub fn from_toml(text: &str) -> Result<Self, Error> {
-        let value: serde_json::Value = toml::from_str(text).map_err(|error| {
+        let value: Value = toml::from_str(text).map_err(|error| {
             let line = error.span().map_or(1, |span| text.get(..span.start).unwrap_or_default().lines().count().max(1));
             Error::new(ErrorKind::SchemeInvalid, format!("line {line} is not TOML: {}", error.message()))
         })?;
-        Self::from_json(&value.to_string())
+        Self::from_value(&value)
     }
 
     /// The id: part of every dedup key.

@@ -8,6 +8,7 @@ use alloc::{
     string::{String, ToString},
     vec::Vec,
 };
+use serde_json::Value;
 
 use super::{
     definition::{
@@ -19,13 +20,7 @@ use super::{
     template::{Template, What},
 };
 use crate::{
-    Error, ErrorKind,
-    digest::Hash,
-    encoding::Encoding,
-    error::shown,
-    json::{Pointer, Value},
-    timestamp::Unit,
-    url::Spelling,
+    Error, ErrorKind, digest::Hash, encoding::Encoding, error::shown, json::Pointer, timestamp::Unit, url::Spelling,
 };
 
 const ALGORITHMS: &[(&str, Algorithm)] = &[
@@ -94,7 +89,7 @@ const METHODS: &[(&str, &str)] = &[("GET", "GET"), ("POST", "POST"), ("HEAD", "H
 /// A mebibyte: what a body may have where the provider documents no other limit.
 const DEFAULT_MAX_BODY: usize = 1 << 20;
 
-pub(crate) fn definition(value: &Value<'_>) -> Result<Definition, Error> {
+pub(crate) fn definition(value: &Value) -> Result<Definition, Error> {
     let problem = Problem::new(ErrorKind::SchemeInvalid);
     let mut fields = Fields::of(&problem, String::new(), value);
     let id = fields.required("id");
@@ -370,7 +365,6 @@ fn sources(fields: &mut Fields<'_>, field: &'static str, slots: &mut Slots) -> V
     sources
 }
 
-#[inline(never)]
 fn body_hash(mut fields: Fields<'_>, slots: &mut Slots) -> Option<BodyHash> {
     let from = fields.required("from");
     let from = source(&fields, "from", from, slots);
@@ -450,7 +444,6 @@ fn status(fields: &mut Fields<'_>, field: &'static str, from: u64, to: u64) -> O
     fields.whole(field, from, to).and_then(|status| u16::try_from(status).ok())
 }
 
-#[inline(never)]
 fn answer_rule(mut fields: Fields<'_>) -> AnswerRule {
     let default = AnswerRule::default();
     let rule = AnswerRule {
@@ -461,7 +454,6 @@ fn answer_rule(mut fields: Fields<'_>) -> AnswerRule {
     rule
 }
 
-#[inline(never)]
 pub(crate) fn rate_limit(mut fields: Fields<'_>) -> RateLimit {
     let limit = fields.whole("limit", 1, 1_000_000).and_then(|limit| u32::try_from(limit).ok());
     let per_ms = fields.duration("per").filter(|per_ms| *per_ms > 0);
@@ -473,7 +465,6 @@ pub(crate) fn rate_limit(mut fields: Fields<'_>) -> RateLimit {
     RateLimit { limit: limit.unwrap_or_default(), per_ms: per_ms.unwrap_or_default() }
 }
 
-#[inline(never)]
 fn handshake(mut fields: Fields<'_>, slots: &mut Slots) -> Handshake {
     let method: String = fields.choice("method", METHODS).unwrap_or("POST").into();
     let signed = fields.flag("signed").unwrap_or(method == "POST");

@@ -43,7 +43,7 @@ fn play_published(record: &Published, config: Option<&Value>) -> Result<String, 
     }
     let verifier = || -> Result<Verifier, Error> {
         let scheme = Scheme::named(&record.provider)?;
-        Verifier::with_options(scheme, Secret::new(record.secret.as_str())?, Options::from_json(&options.to_string())?)
+        Verifier::with_options(scheme, Secret::new(record.secret.as_str())?, Options::from_value(&options)?)
     };
     if let Some(challenge) = &record.challenge {
         return Ok(verifier().and_then(|verifier| play_challenge(&verifier, challenge)).unwrap_or_else(said));
@@ -93,7 +93,7 @@ fn play_hostile(case: &Hostile) -> Result<String, Broken> {
         // a secret that was never set has no other form here than to be left out
         let secrets = case.config.secrets.iter().flatten();
         let secrets = secrets.map(|secret| Secret::new(secret.as_str())).collect::<Result<Vec<_>, _>>()?;
-        let verifier = Verifier::with_options(scheme, secrets, Options::from_json(&options.to_string())?)?;
+        let verifier = Verifier::with_options(scheme, secrets, Options::from_value(&options)?)?;
         verifier.verify(&Request::new(&headers, &body), case.config.now).map(drop)
     };
     Ok(verify().map_or_else(said, |()| OK.into()))

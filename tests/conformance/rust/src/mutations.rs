@@ -42,11 +42,7 @@ fn verifier(record: &Published, secret: &str) -> Result<Verifier, hookproof::Err
     if let Some(config) = configs.get(&record.provider) {
         options["config"] = config.clone();
     }
-    Verifier::with_options(
-        Scheme::named(&record.provider)?,
-        Secret::new(secret)?,
-        Options::from_json(&options.to_string())?,
-    )
+    Verifier::with_options(Scheme::named(&record.provider)?, Secret::new(secret)?, Options::from_value(&options)?)
 }
 
 /// The records that verify, which is what mutations start from.
