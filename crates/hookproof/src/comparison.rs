@@ -231,11 +231,8 @@ fn is_signed_by(key: &Kind, der: bool, message: &[u8], signature: &[u8]) -> bool
         #[cfg(feature = "ecdsa")]
         Kind::EcdsaP256(key) => {
             use p256::ecdsa::{Signature, signature::Verifier as _};
-            let signature = match der.then(|| crate::der::decode(signature)) {
-                None => Signature::from_slice(signature).ok(),
-                Some(integers) => integers.and_then(|[r, s]| Signature::from_scalars(r, s).ok()),
-            };
-            signature.is_some_and(|signature| key.verify(message, &signature).is_ok())
+            let signature = if der { Signature::from_der(signature) } else { Signature::from_slice(signature) };
+            signature.is_ok_and(|signature| key.verify(message, &signature).is_ok())
         }
         Kind::Mac(_) | Kind::Plain(_) => false,
     }

@@ -213,11 +213,10 @@ fn ed25519(key: &[u8]) -> Option<ed25519_dalek::VerifyingKey> {
     (!key.is_weak()).then_some(key)
 }
 
-/// A point, bare or in its DER envelope (RFC 5480); both coordinates, as every provider writes them.
+/// A point, bare or in its DER envelope (RFC 5480).
 #[cfg(feature = "ecdsa")]
 #[inline(never)] // likewise
 fn ecdsa(key: &[u8]) -> Option<p256::ecdsa::VerifyingKey> {
-    use p256::elliptic_curve::point::AffineCoordinates as _;
     const CURVE: &[u8] = b"\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03";
     let point = match key {
         [0x30, outer, rest @ ..] if usize::from(*outer) == rest.len() => match rest.strip_prefix(CURVE)? {
@@ -226,7 +225,5 @@ fn ecdsa(key: &[u8]) -> Option<p256::ecdsa::VerifyingKey> {
         },
         bare => bare,
     };
-    let (x, y) = point.strip_prefix(&[4])?.split_at_checked(32)?;
-    let point = p256::AffinePoint::from_coordinates(x.try_into().ok()?, y.try_into().ok()?);
-    p256::ecdsa::VerifyingKey::from_affine(point.into_option()?).ok()
+    p256::ecdsa::VerifyingKey::from_sec1_bytes(point).ok()
 }

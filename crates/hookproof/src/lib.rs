@@ -22,8 +22,6 @@ extern crate alloc;
 mod comparison;
 mod content;
 mod delivery;
-#[cfg(feature = "ecdsa")]
-mod der;
 mod digest;
 mod encoding;
 mod error;

@@ -285,8 +285,11 @@ impl Signer {
             SigningKey::EcdsaP256(key) => {
                 use p256::ecdsa::{Signature, signature::Signer as _};
                 let signature: Signature = key.sign(&content.joined(&[]));
-                let (r, s) = signature.split_bytes();
-                Cow::Owned(if rule.der { crate::der::encode([r.into(), s.into()]) } else { [r, s].concat() })
+                Cow::Owned(if rule.der {
+                    signature.to_der().as_bytes().to_vec()
+                } else {
+                    signature.to_bytes().to_vec()
+                })
             }
         };
         Ok(rule.encoding.encode(&bytes))
