@@ -23,9 +23,9 @@ use crate::{Code, Result, thrown};
 const MOST: usize = 8 + Head::LINES;
 
 /// So many characters of a head need no memory but the stack's. Longer ones are rare.
-const ROOM: usize = 512;
+const ROOM: usize = 256;
 
-const LINE_FEED: u16 = 10;
+const LINE_FEED: u16 = b'\n' as u16;
 
 #[napi(module_exports)]
 pub(crate) fn export(mut exports: Object<'_>, _: Env) -> napi::Result<()> {
@@ -77,13 +77,14 @@ impl Call {
         info: sys::napi_callback_info,
         answer: impl FnOnce(&Self) -> Result<f64>,
     ) -> sys::napi_value {
-        let (mut arguments, mut count, mut value) = ([null_mut(); MOST], MOST, null_mut());
+        let mut call = Self { env, arguments: [null_mut(); MOST], count: MOST };
+        let mut value = null_mut();
         let answered = catch_unwind(AssertUnwindSafe(|| {
             // SAFETY: there is room for as many as are asked for, and what was not passed becomes `undefined`.
             check(unsafe {
-                sys::napi_get_cb_info(env, info, &mut count, arguments.as_mut_ptr(), null_mut(), null_mut())
+                sys::napi_get_cb_info(env, info, &mut call.count, call.arguments.as_mut_ptr(), null_mut(), null_mut())
             })?;
-            let number = answer(&Self { env, arguments, count })?;
+            let number = answer(&call)?;
             // SAFETY: the value is written where the status is good.
             check(unsafe { sys::napi_create_double(env, number, &mut value) })
         }));
@@ -102,12 +103,13 @@ impl Call {
         if let Some(head) = self.short_head(lines, &mut room) {
             return call(&head);
         }
+        // As where the lines are joined, lest the engines differ.
         let line = |line| self.read::<String>(line).unwrap_or_default().replace('\n', "\u{1}");
         let lines: Vec<String> = lines.iter().copied().map(line).collect();
         call(&lines.iter().map(String::as_str).collect())
     }
 
-    /// The head, unless its lines are too long for the room, or not ASCII.
+    /// The head, unless its lines are too long for the room, not ASCII, or hold a line feed.
     fn short_head<'r>(&self, lines: &[sys::napi_value], room: &'r mut [u8; ROOM]) -> Option<Head<'r>> {
         // Two bytes for each character are read faster than UTF-8, and just as true: one byte for each would not be.
         let mut wide = [0; ROOM];
@@ -125,14 +127,12 @@ impl Call {
             all += length;
             *end = all;
         }
+        let mut is_plain = true;
         for (byte, character) in room.iter_mut().zip(wide.get(..all)?) {
-            *byte = match *character {
-                LINE_FEED => 1, // as where the lines are joined, lest the engines differ
-                ascii @ ..0x80 => ascii as u8,
-                _ => 0xff, // which no text in UTF-8 holds
-            };
+            *byte = *character as u8;
+            is_plain &= *character < 0x80 && *character != LINE_FEED;
         }
-        let text = str::from_utf8(room.get(..all)?).ok()?;
+        let text = str::from_utf8(room.get(..all)?).ok().filter(|_| is_plain)?;
         let starts = [0].into_iter().chain(ends);
         Some(starts.zip(ends).take(lines.len()).map(|(start, end)| text.get(start..end).unwrap_or_default()).collect())
     }
