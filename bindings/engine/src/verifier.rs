@@ -120,20 +120,19 @@ thread_local! {
     static REFUSAL: RefCell<Option<Error>> = const { RefCell::new(None) };
 }
 
-/// A proof as a number, which the other calls about this request take; or -1 minus the place in [`crate::errors`].
+/// A proof as a number, which the other calls about this request take; or, below zero, why there is none: -1, less the
+/// status and a thousand times the place in [`crate::errors`].
 pub fn verify(verifier: u32, reading: Reading<'_>, now: f64) -> f64 {
     let verdict =
         VERIFIERS.with_borrow(|table| judged(table.get(verifier)?, reading, seconds(now), |proof, _| packed(&proof)));
-    match verdict {
-        Ok(proof) => proof,
-        Err(error) => {
-            let place = ErrorKind::ALL.iter().position(|kind| *kind == error.kind()).unwrap_or_default();
-            REFUSAL.set(Some(error));
-            #[expect(clippy::cast_precision_loss, reason = "there are a few dozen kinds")]
-            let place = place as f64;
-            -1.0 - place
-        }
-    }
+    verdict.unwrap_or_else(|error| {
+        let place = ErrorKind::ALL.iter().position(|kind| *kind == error.kind()).unwrap_or_default();
+        #[expect(clippy::cast_precision_loss, reason = "there are a few dozen kinds")]
+        let place = place as f64;
+        let status = f64::from(error.status());
+        REFUSAL.set(Some(error));
+        -1.0 - status - 1000.0 * place
+    })
 }
 
 /// Judges a request; `read` gets the proof, and the body that was signed.
@@ -174,9 +173,9 @@ pub(crate) fn seconds(now: f64) -> i64 {
     now as i64
 }
 
-/// `status message` of the last request that was refused.
+/// What is said about the last request that was refused.
 pub fn refusal() -> String {
-    REFUSAL.with_borrow(|error| error.as_ref().map_or_else(String::new, |error| format!("{} {error}", error.status())))
+    REFUSAL.with_borrow(|error| error.as_ref().map_or_else(String::new, |error| error.message().to_owned()))
 }
 
 /// Puts together again what a proof is about, without another MAC.

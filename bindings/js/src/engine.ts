@@ -115,10 +115,10 @@ export class Engine {
 
   /** The error of the last verification, which answered `verdict`. */
   refusal(verdict: number): VerificationError {
-    const text = this.call((functions) => functions.refusal());
-    const space = text.indexOf(" ");
-    const code = errorKinds()[-1 - verdict]?.code ?? "internal_error";
-    return new VerificationError(code as VerificationCode, text.slice(space + 1), Number(text.slice(0, space)));
+    const message = this.call((functions) => functions.refusal());
+    const reason = -1 - verdict;
+    const code = errorKinds()[Math.floor(reason / 1000)]?.code ?? "internal_error";
+    return new VerificationError(code as VerificationCode, message, reason % 1000);
   }
 
   #register(handle: Handle): void {
