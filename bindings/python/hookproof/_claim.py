@@ -8,30 +8,30 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from hookproof._engine import Reception
     from hookproof.stores import AsyncStore, Store
 
 
 class _Held:
-    """A claim in one process: the key, the token, and what is known of the lease."""
+    """A claim in one process: what the engine knows of it, and what is known of the lease."""
 
-    __slots__ = ("_key", "_lease_ms", "_retention_ms", "_store", "_token", "completed", "fence", "lost")
+    __slots__ = ("_reception", "_store", "completed", "lost")
 
-    fence: int
-    """Higher than that of every earlier claim of this delivery: pass it to whatever must refuse a late worker."""
     lost: bool
     """Whether another worker has taken the delivery over, as far as is known."""
     completed: bool
     """Whether it was completed inside the user's own transaction."""
 
-    def __init__(self, store: Any, key: bytes, token: bytes, lease_ms: int, retention_ms: int, fence: int) -> None:
+    def __init__(self, store: Any, reception: Reception) -> None:
         self._store = store
-        self._key = key
-        self._token = token
-        self._lease_ms = lease_ms
-        self._retention_ms = retention_ms
-        self.fence = fence
+        self._reception = reception
         self.lost = False
         self.completed = False
+
+    @property
+    def fence(self) -> int:
+        """Higher than that of every earlier claim of this delivery: pass it to whatever must refuse a late worker."""
+        return self._reception.fence
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} fence={self.fence}{' lost' if self.lost else ''}>"
@@ -60,7 +60,7 @@ class Claim(_Held):
 
     def extend(self) -> None:
         """Renews the lease now. Raises `LeaseLost` if another worker has taken the delivery over."""
-        self._kept(self._store.extend(self._key, self._token, self._lease_ms))
+        self._kept(self._store.extend(*self._reception.extending))
 
     def complete_in(self, transaction: Any) -> None:
         """Completes the claim inside your own transaction: the effect and the mark commit together, or neither does.
@@ -70,7 +70,7 @@ class Claim(_Held):
         handler, so that the transaction is rolled back and the sender tries again.
         """
         try:
-            self._joining()(transaction, self._key, self._token, self._retention_ms)
+            self._joining()(transaction, *self._reception.completing)
         except LeaseLost:
             self.lost = True
             raise
@@ -86,12 +86,12 @@ class AsyncClaim(_Held):
 
     async def extend(self) -> None:
         """Renews the lease now. Raises `LeaseLost` if another worker has taken the delivery over."""
-        self._kept(await self._store.extend(self._key, self._token, self._lease_ms))
+        self._kept(await self._store.extend(*self._reception.extending))
 
     async def complete_in(self, transaction: Any) -> None:
         """Completes the claim inside your own transaction, as `Claim.complete_in` does."""
         try:
-            await self._joining()(transaction, self._key, self._token, self._retention_ms)
+            await self._joining()(transaction, *self._reception.completing)
         except LeaseLost:
             self.lost = True
             raise

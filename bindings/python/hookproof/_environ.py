@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hookproof._engine import read_announced
 from hookproof._errors import VerificationError
 from hookproof._input import too_large
 
@@ -37,21 +38,11 @@ def url(environ: Mapping[str, Any]) -> str:
     return f"{environ['wsgi.url_scheme']}://{host}{target}"
 
 
-def content_length(environ: Mapping[str, Any]) -> int | None:
-    """The announced length of the body; `None` where it comes in chunks or is not announced."""
-    if environ.get("HTTP_TRANSFER_ENCODING"):
-        return None
-    text = str(environ.get("CONTENT_LENGTH") or "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
-
-
-def read(environ: Mapping[str, Any], limit: int) -> bytes:
+def read(environ: dict[str, Any], limit: int) -> bytes:
     """The body, up to `limit` bytes; raises `VerificationError` if it is longer, or not there any more."""
-    announced = content_length(environ)
-    if announced is not None:
-        return read_announced(
-            environ, announced, limit, "a middleware in front read `wsgi.input`, which must put it back"
-        )
+    body = read_announced(environ, limit, "a middleware in front read `wsgi.input`, which must put it back")
+    if body is not None:
+        return body
     if not environ.get("HTTP_TRANSFER_ENCODING"):
         return b""
     if has_no_end(environ):
@@ -63,16 +54,11 @@ def read(environ: Mapping[str, Any], limit: int) -> bytes:
     return body
 
 
-def read_announced(environ: Mapping[str, Any], announced: int, limit: int, culprit: str) -> bytes:
-    """The body whose length is known; `culprit` is what else could have read it."""
-    if announced > limit:
-        raise too_large(limit)
-    stream = environ["wsgi.input"]
-    body: bytes = stream.read(announced)
+def rest(stream: Any, body: bytes, announced: int, culprit: str) -> bytes:
+    """A body of which the server handed over only a part at once, read to its announced end."""
+    body += _upto(stream, announced - len(body))
     if len(body) < announced:
-        body += _upto(stream, announced - len(body))
-        if len(body) < announced:
-            raise incomplete(body, announced, culprit)
+        raise incomplete(body, announced, culprit)
     return body
 
 

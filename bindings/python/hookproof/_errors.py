@@ -5,6 +5,8 @@ TYPE_CHECKING = False
 
 class _Coded(Exception):
     # What an error says stands in `args`: it is made by one call from Rust, pickles, and costs no dict.
+    __slots__ = ()
+
     args: "tuple[str, str, int]"
 
     if TYPE_CHECKING:
@@ -31,6 +33,8 @@ class VerificationError(_Coded):
     ('signature_mismatch', 401, 'none of the 1 candidates matches')
     """
 
+    __slots__ = ()
+
     @property
     def status(self) -> int:
         """The HTTP status that answers such a request."""
@@ -44,6 +48,8 @@ class ConfigurationError(_Coded, ValueError):
     >>> error.code
     'option_invalid'
     """
+
+    __slots__ = ()
 
 
 class LeaseLost(Exception):

@@ -7,9 +7,9 @@ import logging
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Final, Literal
+    from typing import Literal
 
-    from hookproof._engine import Told
+    from hookproof._engine import Reception
 
     Kind = Literal[
         "accepted", "duplicate", "in_flight", "refused", "failed", "lost_lease", "complete_failed", "handshake"
@@ -55,8 +55,8 @@ class Outcome:
     duration_ms: float
     """From the request to the answer, the handler included."""
 
-    def __init__(self, told: Told, duration_ms: float) -> None:
-        verdict, self.id, self.event_type, self.key_prefix, self.secret_name, self.fence = told.facts()
+    def __init__(self, reception: Reception, duration_ms: float) -> None:
+        verdict, self.id, self.event_type, self.key_prefix, self.secret_name, self.fence = reception.facts()
         self.kind, self.status, self.scheme, self.code, self.message = verdict
         self.duration_ms = duration_ms
 
@@ -67,28 +67,16 @@ class Outcome:
 
 Outcome.__module__ = "hookproof"
 
-_INFO, _WARNING, _ERROR = 20, 30, 40
-
-LEVELS: Final[dict[str, int]] = {
-    "accepted": _INFO,
-    "duplicate": _INFO,
-    "in_flight": _INFO,
-    "handshake": _INFO,
-    "refused": _WARNING,
-    "lost_lease": _WARNING,
-    "failed": _ERROR,
-    "complete_failed": _ERROR,
-}
-
 logger = logging.getLogger("hookproof")
 
 
-def log(outcome: Outcome) -> None:
+def warn(scheme: str, warning: str) -> None:
+    """What a store in memory has to say: the engine calls this by name."""
+    logger.warning("%s: %s", scheme, warning)
+
+
+def log(outcome: Outcome, level: int) -> None:
     """One line for one outcome."""
-    # A refusal with 5xx is a mistake of the application or a store that is down, not somebody at the door.
-    level = _ERROR if outcome.kind == "refused" and outcome.status >= 500 else LEVELS[outcome.kind]
-    if not logger.isEnabledFor(level):
-        return
     said = [outcome.kind if outcome.code is None else f"{outcome.kind} {outcome.code}", outcome.scheme]
     for label, value in (
         ("id", outcome.id),
@@ -115,7 +103,7 @@ def shown(value: str) -> str:
     return text if text.isascii() and text.isprintable() and " " not in text else repr(text)
 
 
-def meter(scheme: str) -> Callable[[Told, float], None] | None:
+def meter(scheme: str) -> Callable[[Reception, float], None] | None:
     """Counts the outcomes of a scheme with OpenTelemetry, if `opentelemetry-api` is installed."""
     try:
         from opentelemetry import metrics, trace
@@ -131,20 +119,20 @@ def meter(scheme: str) -> Callable[[Told, float], None] | None:
 
     known: dict[tuple[str, str | None], dict[str, str]] = {}
 
-    def labels(told: Told) -> dict[str, str]:
-        made = {"hookproof.outcome": told.kind, "hookproof.scheme": scheme}
-        if told.code is not None:
-            made["hookproof.code"] = told.code
+    def labels(reception: Reception) -> dict[str, str]:
+        made = {"hookproof.outcome": reception.kind, "hookproof.scheme": scheme}
+        if reception.code is not None:
+            made["hookproof.code"] = reception.code
         return made
 
-    def record(told: Told, duration_ms: float) -> None:
-        verdict = told.kind, told.code
-        attributes = known.get(verdict) or known.setdefault(verdict, labels(told))
+    def record(reception: Reception, duration_ms: float) -> None:
+        verdict = reception.kind, reception.code
+        attributes = known.get(verdict) or known.setdefault(verdict, labels(reception))
         deliveries.add(1, attributes)
         duration.record(duration_ms, attributes)
         span = trace.get_current_span()
         if span.is_recording():
-            outcome = Outcome(told, duration_ms)
+            outcome = Outcome(reception, duration_ms)
             found = (("id", outcome.id), ("event_type", outcome.event_type), ("key_prefix", outcome.key_prefix))
             named = {f"hookproof.{name}": value for name, value in found if value is not None}
             span.set_attributes({**attributes, **named})

@@ -45,13 +45,12 @@ if TYPE_CHECKING:
 class Gate:
     """A verifier, and the receiving kernel around it."""
 
-    __slots__ = ("kernel", "reads_url", "verifier")
+    __slots__ = ("kernel", "max_body", "verifier")
 
     def __init__(self, verifier: Verifier, store: Any) -> None:
         self.verifier = verifier
-        # A store in memory is of the engine, too: it needs nobody to carry its steps to and fro.
-        self.kernel = Kernel(verifier, store is not None, store if isinstance(store, MemoryStore) else None)
-        self.reads_url = self.kernel.reads_url
+        self.kernel = Kernel(verifier, store, getattr(store, "scope", ""))
+        self.max_body = self.kernel.max_body
 
 
 # How many tenants' verifiers are kept: building one costs as much as a dozen verifications.
@@ -99,9 +98,7 @@ class Receiver:
     def __init__(self, scheme: SchemeSource, secret: Secrets | Resolver, **options: Unpack[ReceiverOptions]) -> None:
         given: dict[str, Any] = dict(options)
         self.store: Any = _store(given.pop("store", _MISSING))
-        self.scope: str = getattr(self.store, "scope", "")
         self.alone = isinstance(self.store, MemoryStore)
-        self.shares = self.store is not None and not self.alone
         self.clock: Callable[[], float] = _function(given, "clock") or time
         self.on_outcome: Callable[[Outcome], Any] | None = _function(given, "on_outcome")
         self.enqueue: Callable[[Delivery], Any] | None = _function(given, "enqueue")

@@ -6,14 +6,12 @@ Two functions carry them out: `answer` makes the calls that may wait, `answer_as
 from __future__ import annotations
 
 from contextlib import suppress
-from itertools import count
-from os import urandom
 from time import perf_counter, sleep
 
 from hookproof import _engine
 from hookproof._claim import AsyncClaim, Claim
 from hookproof._errors import ConfigurationError, LeaseLost, VerificationError
-from hookproof._outcome import LEVELS, Outcome, log, logger
+from hookproof._outcome import Outcome, log, logger
 from hookproof._receiver import is_async
 from hookproof._renewal import renewals, say_failed, say_lost
 
@@ -23,18 +21,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, Protocol, TypeAlias
 
-    from hookproof._engine import Delivery, Told
-    from hookproof._receiver import Gate, Receiver
+    from hookproof._engine import Delivery, Reception
+    from hookproof._receiver import Receiver
 
-    # One request, as an adapter hands it over: what reads the raw body, up to a limit in bytes, and raises
-    # `VerificationError` if it is gone, parsed or too large; the headers; the method; what puts the address together, where
-    # the scheme looks at it; the framework's own request, which a function gets that looks up secrets. No class: this is
-    # made for every request.
-    Incoming: TypeAlias = tuple[Callable[[int], Any], Any, str, Callable[[], str | None], Any]
+    # One request, as an adapter hands it over: what reads the raw body of a request, up to a limit in bytes, and raises
+    # `VerificationError` if it is gone, parsed or too large; the headers; the method; what puts the address of a request
+    # together, where the scheme looks at it; the framework's own request, which these two get, and a function that looks
+    # up secrets. No class, and mostly no closures: this is made for every request.
+    Incoming: TypeAlias = tuple[Callable[[Any, int], Any], Any, str, Callable[[Any], str | None], Any]
     # What runs the handler: gives the framework's response and its status.
     Run: TypeAlias = Callable[[Delivery, Any], Any]
-    # The command, and for a delivery that and its reception.
-    Begun: TypeAlias = tuple[Any, Delivery | None, Any]
 
     class Renewing(Protocol):
         def add(self, claim: Any, every: float, lasting: float) -> None: ...
@@ -51,7 +47,7 @@ class Answer:
         self.body = body.encode()
 
 
-def answer(receiver: Receiver, incoming: Incoming, run: Run) -> Any:
+def answer(receiver: Receiver, incoming: Incoming, run: Run, takes_claim: bool = True) -> Any:
     """Answers a request, for sync frameworks."""
     started = perf_counter()
     response: Any = None
@@ -61,39 +57,43 @@ def answer(receiver: Receiver, incoming: Incoming, run: Run) -> Any:
         gate, tenant = receiver.single, ""
         if gate is None:
             gate, tenant = receiver.gate(receiver.resolve(incoming[4]))  # type: ignore[misc, arg-type]
-        command, delivery, reception = _begin(receiver, gate, tenant, incoming, incoming[0](gate.verifier.max_body))
+        body = incoming[0](incoming[4], gate.max_body)
+        reception = gate.kernel.begin(body, incoming, receiver.clock, tenant)
     except (VerificationError, ConfigurationError) as error:
-        command, delivery, reception = _refused(receiver, error)
-    while command[0] != "answer":
-        if command[0] == "run":
-            claim = _hold(receiver, incoming, command, Claim, renewals)
+        reception = _refused(receiver, error)
+    word = reception.word
+    while word != "answer":
+        if word == "run":
+            claim = _hold(receiver, incoming, reception, Claim, takes_claim, renewals)
             try:
-                response, status = run(delivery, claim)  # type: ignore[arg-type]
+                response, status = run(reception.delivery, claim)
             except BaseException as error:
                 raised = error
-                command = reception.step("lease_lost" if claim and isinstance(error, LeaseLost) else "raised")
+                word = reception.step(_went_wrong(reception, error))
             else:
-                command = _handled(receiver, reception, claim, status)
+                word = _handled(receiver, reception, claim, status)
             finally:
                 if claim is not None:
                     renewals.end(claim)
             continue
-        word, arguments, pause = command
         try:
-            if pause:
-                sleep(pause)
-            command = _heard(reception, word, getattr(receiver.store, word)(*arguments))
+            if reception.pause:
+                sleep(reception.pause)
+            word = _heard(reception, word, getattr(receiver.store, word)(*reception.arguments))
         except Exception as error:
-            command = _failed(receiver, reception, word, error)
-    outcome = _tell(receiver, command[4], started)
-    if receiver.on_outcome is not None:
+            word = _failed(receiver, reception, word, error)
+    # Mostly nobody wants to know more than that there was an outcome: then it is not even made.
+    hook, outcome = receiver.on_outcome, None
+    if hook is not None or receiver.meter is not None or logger.isEnabledFor(reception.level):
+        outcome = _tell(receiver, reception, started)
+    if hook is not None:
         try:
-            receiver.on_outcome(outcome)  # type: ignore[arg-type]
+            hook(outcome)  # type: ignore[arg-type]
         except Exception:
             _say_hook_failed(receiver)
     if raised is None or isinstance(raised, LeaseLost):
-        _, own, headers, text, _ = command
-        return response if own is None else Answer(own, headers, text)
+        own = reception.answer
+        return response if own is None else Answer(*own)
     try:
         raise raised
     finally:
@@ -101,77 +101,68 @@ def answer(receiver: Receiver, incoming: Incoming, run: Run) -> Any:
         raised = None
 
 
-def _begin(receiver: Receiver, gate: Gate, tenant: str, incoming: Incoming, body: Any) -> Begun:
-    """Has a request judged. Raises `VerificationError` where it is not even one."""
-    _, headers, method, url, _ = incoming
-    # Scopes are printable: no scope ends like another one and its tenant.
-    scope = f"{receiver.scope}\n{tenant}" if tenant else receiver.scope
-    request = body, headers, method, url() if gate.reads_url else None
-    # A store in memory tells only this process's own claims apart: there a number does, and costs no system call.
-    token = urandom(16) if receiver.shares else next(_numbers).to_bytes(16, "big")
-    return gate.kernel.begin(request, int(receiver.clock()), scope, token)
-
-
-_numbers = count(1)
-
-
-def _refused(receiver: Receiver, error: VerificationError | ConfigurationError) -> Begun:
+def _refused(receiver: Receiver, error: VerificationError | ConfigurationError) -> Reception:
     """What is begun with a request that cannot be judged."""
     code, message = error.code, str(error)
     if isinstance(error, ConfigurationError):
         # A tenant's secret is wrong: nobody outside can do anything about it.
         code, message = "internal_error", f"{code}: {message}"
-    return _engine.refuse(receiver.scheme.id, code, message), None, None
+    return _engine.refuse(receiver.scheme.id, code, message)
 
 
-def _hold(receiver: Receiver, incoming: Incoming, command: Any, claims: type[Any], renewing: Renewing) -> Any:
-    """The claim under which the handler runs, and which is renewed from now on; `None` without a store."""
-    _, held, (every, lasting), warning = command
+def _hold(
+    receiver: Receiver,
+    incoming: Incoming,
+    reception: Reception,
+    claims: type[Any],
+    takes_claim: bool,
+    renewing: Renewing,
+) -> Any:
+    """The claim under which the handler runs, and which is renewed from now on; `None` where nobody looks at it."""
     if receiver.alone:
         receiver.look_around(incoming[1])
-    if warning is not None:
-        logger.warning("%s: %s", receiver.scheme.id, warning)
-    if held is None:
+    renewal = reception.renewal
+    if renewal is None and not (takes_claim and reception.claimed):
         return None
-    claim = claims(receiver.store, *held)
-    renewing.add(claim, every, lasting)
+    claim = claims(receiver.store, reception)
+    if renewal is not None:
+        renewing.add(claim, *renewal)
     return claim
 
 
-def _handled(receiver: Receiver, reception: Any, claim: Any, status: Any) -> Any:
+def _went_wrong(reception: Reception, error: BaseException) -> str:
+    return "lease_lost" if reception.claimed and isinstance(error, LeaseLost) else "raised"
+
+
+def _handled(receiver: Receiver, reception: Reception, claim: Any, status: Any) -> str:
     try:
         return reception.step("joined" if claim is not None and claim.completed else "handled", status)
     except VerificationError as error:
         return _failed(receiver, reception, "run", error)
 
 
-def _heard(reception: Any, word: str, answer: Any) -> Any:
+def _heard(reception: Reception, word: str, answer: Any) -> str:
     if word == "claim":
         return reception.step(*answer)
     return reception.step("held" if answer else "lost")
 
 
-def _failed(receiver: Receiver, reception: Any, word: str, error: Exception) -> Any:
+def _failed(receiver: Receiver, reception: Reception, word: str, error: Exception) -> str:
     logger.warning("%s: the store failed to %s: %r", receiver.scheme.id, word, error)
     return reception.step("store_failed")
 
 
-def _tell(receiver: Receiver, told: Told, started: float) -> Outcome | None:
-    """Tells the log and OpenTelemetry, neither of which can change the answer any more.
-
-    Mostly nobody wants to know more than that there was an outcome: then it is not even made.
-    """
-    hook, meter = receiver.on_outcome, receiver.meter
-    logged = logger.isEnabledFor(LEVELS[told.kind])
-    if hook is None and meter is None and not logged:
-        return None
+def _tell(receiver: Receiver, reception: Reception, started: float) -> Outcome | None:
+    """Tells the log and OpenTelemetry, neither of which can change the answer any more."""
+    meter, level = receiver.meter, reception.level
+    logged = logger.isEnabledFor(level)
     duration_ms = (perf_counter() - started) * 1000
-    outcome = Outcome(told, duration_ms) if logged or hook is not None else None
-    if outcome is not None:
-        log(outcome)
+    outcome = Outcome(reception, duration_ms) if logged or receiver.on_outcome is not None else None
+    if outcome is not None and logged:
+        log(outcome, level)
     if meter is not None:
         try:
-            meter(told, duration_ms)
+            meter(reception, duration_ms)
         except Exception:
             logger.exception("%s: OpenTelemetry failed", receiver.scheme.id)
     return outcome
@@ -181,7 +172,7 @@ def _say_hook_failed(receiver: Receiver) -> None:
     logger.exception("%s: `on_outcome` failed", receiver.scheme.id)
 
 
-async def answer_async(receiver: Receiver, incoming: Incoming, run: Run) -> Any:
+async def answer_async(receiver: Receiver, incoming: Incoming, run: Run, takes_claim: bool = True) -> Any:
     """Answers a request, for async frameworks.
 
     What has begun is finished even if the request is cancelled, because its client went away: otherwise nobody would
@@ -189,7 +180,7 @@ async def answer_async(receiver: Receiver, incoming: Incoming, run: Run) -> Any:
     """
     import asyncio
 
-    task = asyncio.ensure_future(_answer_async(receiver, incoming, run))
+    task = asyncio.ensure_future(_answer_async(receiver, incoming, run, takes_claim))
     _unfinished.add(task)
     task.add_done_callback(_unfinished.discard)
     return await asyncio.shield(task)
@@ -199,7 +190,7 @@ async def answer_async(receiver: Receiver, incoming: Incoming, run: Run) -> Any:
 _unfinished: set[asyncio.Task[Any]] = set()
 
 
-async def _answer_async(receiver: Receiver, incoming: Incoming, run: Run) -> Any:
+async def _answer_async(receiver: Receiver, incoming: Incoming, run: Run, takes_claim: bool) -> Any:
     import asyncio
 
     started = perf_counter()
@@ -212,40 +203,44 @@ async def _answer_async(receiver: Receiver, incoming: Incoming, run: Run) -> Any
         gate, tenant = receiver.single, ""
         if gate is None:
             gate, tenant = receiver.gate(await _awaited(receiver.resolve(incoming[4])))  # type: ignore[misc]
-        body = await _awaited(incoming[0](gate.verifier.max_body))
-        command, delivery, reception = _begin(receiver, gate, tenant, incoming, body)
+        body = await _awaited(incoming[0](incoming[4], gate.max_body))
+        reception = gate.kernel.begin(body, incoming, receiver.clock, tenant)
     except (VerificationError, ConfigurationError) as error:
-        command, delivery, reception = _refused(receiver, error)
-    while command[0] != "answer":
-        if command[0] == "run":
-            claim = _hold(receiver, incoming, command, AsyncClaim if steps.awaited else Claim, renewal)
+        reception = _refused(receiver, error)
+    word = reception.word
+    while word != "answer":
+        if word == "run":
+            claims = AsyncClaim if steps.awaited else Claim
+            claim = _hold(receiver, incoming, reception, claims, takes_claim, renewal)
             try:
-                response, status = await _awaited(run(delivery, claim))  # type: ignore[arg-type]
+                response, status = await _awaited(run(reception.delivery, claim))
             except BaseException as error:
                 raised = error
-                command = reception.step("lease_lost" if claim and isinstance(error, LeaseLost) else "raised")
+                word = reception.step(_went_wrong(reception, error))
             else:
-                command = _handled(receiver, reception, claim, status)
+                word = _handled(receiver, reception, claim, status)
             finally:
                 if claim is not None:
                     renewal.end()
             continue
-        word, arguments, pause = command
         try:
-            if pause:
-                await asyncio.sleep(pause)
-            command = _heard(reception, word, await steps.call(getattr(receiver.store, word), *arguments))
+            if reception.pause:
+                await asyncio.sleep(reception.pause)
+            word = _heard(reception, word, await steps.call(getattr(receiver.store, word), *reception.arguments))
         except Exception as error:
-            command = _failed(receiver, reception, word, error)
-    outcome = _tell(receiver, command[4], started)
-    if receiver.on_outcome is not None:
+            word = _failed(receiver, reception, word, error)
+    # Mostly nobody wants to know more than that there was an outcome: then it is not even made.
+    hook, outcome = receiver.on_outcome, None
+    if hook is not None or receiver.meter is not None or logger.isEnabledFor(reception.level):
+        outcome = _tell(receiver, reception, started)
+    if hook is not None:
         try:
-            await _awaited(receiver.on_outcome(outcome))  # type: ignore[arg-type]
+            await _awaited(hook(outcome))  # type: ignore[arg-type]
         except Exception:
             _say_hook_failed(receiver)
     if raised is None or isinstance(raised, LeaseLost):
-        _, own, headers, text, _ = command
-        return response if own is None else Answer(own, headers, text)
+        own = reception.answer
+        return response if own is None else Answer(*own)
     try:
         raise raised
     finally:
@@ -279,8 +274,11 @@ class _AsyncRenewal:
 
     __slots__ = ("_stopped", "_store", "_task", "_timer")
 
+    _timer: asyncio.TimerHandle | None
+
     def __init__(self, store: _AsyncSteps) -> None:
         self._store = store
+        self._timer = None
 
     def add(self, claim: Any, every: float, lasting: float) -> None:
         import asyncio
@@ -291,8 +289,9 @@ class _AsyncRenewal:
 
     def end(self) -> None:
         # The task is not cancelled: it may be in the middle of a command to the store.
-        self._timer.cancel()
-        self._stopped.set()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._stopped.set()
 
     def _begin(self, claim: Any, every: float, until: float) -> None:
         import asyncio

@@ -70,13 +70,13 @@ def receive(receiver: Receiver, app: Application, *, path: str | None = None) ->
 def to_request(scope: Scope, body: Body) -> Incoming:
     """A request, as a reception takes it."""
 
-    async def read(limit: int) -> bytes:
+    async def read(scope: Scope, limit: int) -> bytes:
         announced = _asgi_scope.content_length(scope)
         if announced is not None and announced > limit:
             raise too_large(limit)
         return await body.read(limit)
 
-    return (read, scope["headers"], scope["method"], lambda: _asgi_scope.url(scope), scope)
+    return (read, scope["headers"], scope["method"], _asgi_scope.url, scope)
 
 
 def to_response(given: Answer | list[Message]) -> list[Message]:

@@ -61,7 +61,7 @@ def _function(receiver: Receiver, function: Callable[..., Any] | None) -> Functi
             response = to_response(handler.function(**further, **handler.arguments(delivery, claim)))
             return response, int(response["statusCode"])
 
-        return to_response(answer(receiver, to_request(event), run))
+        return to_response(answer(receiver, to_request(event), run, handler.takes_claim))
 
     return lambda_handler
 
@@ -70,13 +70,8 @@ def to_request(event: Mapping[str, Any]) -> Incoming:
     """An event, as a reception takes it."""
     http = event.get("requestContext", {}).get("http")
     headers = event.get("multiValueHeaders") or event.get("headers") or {}
-    return (
-        lambda limit: _read(event, limit),
-        headers,
-        http["method"] if http else event.get("httpMethod", "POST"),
-        lambda: _url(event, headers),
-        event,
-    )
+    method = http["method"] if http else event.get("httpMethod", "POST")
+    return (_read, headers, method, lambda event: _url(event, headers), event)
 
 
 def to_response(given: Any) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from django.utils.decorators import classonlymethod
 from django.views import View
 
 from hookproof import _environ
+from hookproof._engine import content_length
 from hookproof._errors import ConfigurationError, VerificationError
 from hookproof._handler import Handler
 from hookproof._input import too_large
@@ -113,7 +114,7 @@ def _view(receiver: Receiver, function: Callable[..., Any] | None) -> Callable[.
             response = _whole(to_response(call(request, path, named, delivery, claim)))
             return response, response.status_code
 
-        return to_response(answer(receiver, to_request(request), run))
+        return to_response(answer(receiver, to_request(request), run, handler.takes_claim))
 
     async def answered_async(request: HttpRequest, *path: Any, **named: Any) -> HttpResponseBase:
         async def run(delivery: Delivery, claim: Any) -> tuple[HttpResponseBase, int]:
@@ -121,7 +122,7 @@ def _view(receiver: Receiver, function: Callable[..., Any] | None) -> Callable[.
             response = await _whole_async(to_response(await result if hasattr(result, "__await__") else result))
             return response, response.status_code
 
-        return to_response(await answer_async(receiver, to_request(request), run))
+        return to_response(await answer_async(receiver, to_request(request), run, handler.takes_claim))
 
     view: Callable[..., Any] = answered_async if is_async else answered
     if function is not None:
@@ -133,13 +134,18 @@ def _view(receiver: Receiver, function: Callable[..., Any] | None) -> Callable[.
 
 def to_request(request: HttpRequest) -> Incoming:
     """A request, as a reception takes it."""
-    # Beside Django REST framework: its request wraps Django's.
-    plain = getattr(request, "_request", request)
+    plain = _plain(request)
+    return (_read, plain.META, plain.method or "POST", _url, request)
 
-    def url() -> str:
-        return _environ.url(plain.META) if "wsgi.url_scheme" in plain.META else plain.build_absolute_uri()
 
-    return (lambda limit: _read(plain, limit), plain.META, plain.method or "POST", url, request)
+def _plain(request: HttpRequest) -> HttpRequest:
+    """Django's own request, which that of Django REST framework wraps."""
+    return getattr(request, "_request", request)
+
+
+def _url(request: HttpRequest) -> str:
+    plain = _plain(request)
+    return _environ.url(plain.META) if "wsgi.url_scheme" in plain.META else plain.build_absolute_uri()
 
 
 def to_response(given: Any) -> HttpResponseBase:
@@ -174,7 +180,8 @@ async def _whole_async(response: HttpResponseBase) -> HttpResponseBase:
 
 def _read(request: HttpRequest, limit: int) -> bytes:
     """The body as it came, whatever ran before; the request keeps it for whatever runs afterwards."""
-    announced = _environ.content_length(request.META)
+    request = _plain(request)
+    announced = content_length(request.META)
     if announced is not None and announced > limit:
         raise too_large(limit)
     try:

@@ -151,7 +151,7 @@ def _endpoint(receiver: Receiver, function: Callable[..., Any] | None) -> View:
             # FastAPI makes the response of it, with the route's status.
             return result, getattr(request.scope.get("route"), "status_code", None) or 200
 
-        return to_response(await answer_async(receiver, to_request(request), run))
+        return to_response(await answer_async(receiver, to_request(request), run, handler.takes_claim))
 
     endpoint.__signature__ = signature  # type: ignore[attr-defined]
     if function is None:
@@ -188,13 +188,11 @@ def _signature(handler: Handler) -> tuple[str, inspect.Signature]:
 def to_request(request: Request) -> Incoming:
     """A request, as a reception takes it."""
     scope = request.scope
-    return (
-        lambda limit: _read(request, limit),
-        scope["headers"],
-        scope["method"],
-        lambda: _asgi_scope.url(scope),
-        request,
-    )
+    return (_read, scope["headers"], scope["method"], _url, request)
+
+
+def _url(request: Request) -> str:
+    return _asgi_scope.url(request.scope)
 
 
 def to_response(given: Any) -> Any:

@@ -19,6 +19,7 @@ from flask.globals import app_ctx
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from hookproof import _environ
+from hookproof._engine import content_length, read_announced
 from hookproof._errors import ConfigurationError, VerificationError
 from hookproof._handler import Handler, never_runs
 from hookproof._input import too_large
@@ -104,10 +105,11 @@ def _view(receiver: Receiver, function: Callable[..., Any] | None) -> Callable[.
             given = call(**path, delivery=delivery, claim=claim) if takes_claim else call(**path, delivery=delivery)
             response = app.make_response("" if given is None else given)
             # What breaks off while it is sent would have been settled as a success.
-            response.make_sequence()
+            if not isinstance(response.response, list | tuple):
+                response.make_sequence()
             return response, response.status_code
 
-        result = answer(receiver, to_request(request), run)
+        result = answer(receiver, to_request(request), run, takes_claim)
         return to_response(result, app) if isinstance(result, Answer) else result
 
     if function is None:
@@ -119,8 +121,11 @@ def _view(receiver: Receiver, function: Callable[..., Any] | None) -> Callable[.
 
 def to_request(request: flask.Request) -> Incoming:
     """A request, as a reception takes it."""
-    environ = request.environ
-    return (lambda limit: _read(request, limit), environ, request.method, lambda: _environ.url(environ), request)
+    return (_read, request.environ, request.method, _url, request)
+
+
+def _url(request: flask.Request) -> str:
+    return _environ.url(request.environ)
 
 
 def to_response(given: Answer, app: flask.Flask) -> flask.Response:
@@ -141,14 +146,15 @@ _CULPRIT = (
 def _read(request: flask.Request, limit: int) -> bytes:
     """The body as it came, whatever ran before; Flask keeps it for whatever runs afterwards."""
     environ = request.environ
-    announced = _environ.content_length(environ)
     # One more than the limit: at the limit itself, werkzeug cuts a chunked body off without a word.
     request.max_content_length = limit + 1
-    if announced is not None and "stream" not in request.__dict__:
+    if "stream" not in request.__dict__:
         # Nobody has looked at it: what werkzeug would put around the stream costs more than a verification.
-        body = _environ.read_announced(environ, announced, limit, _CULPRIT)
-        environ["wsgi.input"] = BytesIO(body)
-        return body
+        body = read_announced(environ, limit, _CULPRIT)
+        if body is not None:
+            environ["wsgi.input"] = BytesIO(body)
+            return body
+    announced = content_length(environ)
     if announced is not None and announced > limit:
         raise too_large(limit)
     try:

@@ -47,15 +47,15 @@ def receive(receiver: Receiver, app: WSGIApplication, *, path: str | None = None
 
 def to_request(environ: WSGIEnvironment) -> Incoming:
     """A request, as a reception takes it."""
+    return (_read, environ, environ["REQUEST_METHOD"], _environ.url, environ)
 
-    def read(limit: int) -> bytes:
-        body = _environ.read(environ, limit)
-        environ["wsgi.input"] = BytesIO(body)
-        environ["CONTENT_LENGTH"] = str(len(body))
-        environ.pop("HTTP_TRANSFER_ENCODING", None)
-        return body
 
-    return (read, environ, environ["REQUEST_METHOD"], lambda: _environ.url(environ), environ)
+def _read(environ: WSGIEnvironment, limit: int) -> bytes:
+    body = _environ.read(environ, limit)
+    environ["wsgi.input"] = BytesIO(body)
+    environ["CONTENT_LENGTH"] = str(len(body))
+    environ.pop("HTTP_TRANSFER_ENCODING", None)
+    return body
 
 
 _Response = tuple[str, list[tuple[str, str]], bytes]

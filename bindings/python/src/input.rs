@@ -8,9 +8,11 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
+use smallvec::SmallVec;
 
-/// The values of the headers that a verifier reads, in its order, kept alive without the interpreter.
-pub(crate) struct Picked(Vec<Option<PyBackedStr>>);
+/// The values of the headers that a verifier reads, in its order, kept alive without the interpreter. Nearly every
+/// provider has three at most.
+pub(crate) struct Picked(SmallVec<[Option<PyBackedStr>; 3]>);
 
 impl Headers for Picked {
     fn value(&self, place: usize, _: &str) -> Option<Cow<'_, [u8]>> {
@@ -46,10 +48,10 @@ impl Names {
     /// Reads each header once.
     pub(crate) fn pick(&self, headers: Object) -> PyResult<Picked> {
         let py = headers.py();
-        let mut picked: Vec<Option<PyBackedStr>> = self.0.iter().map(|_| None).collect();
         let Ok(dict) = headers.cast_exact::<PyDict>() else {
             let plain = rare(headers, "plain")?;
             let Ok(pairs) = plain.cast::<PyList>() else { return self.pick(&plain) };
+            let mut picked: SmallVec<_> = self.0.iter().map(|_| None).collect();
             for pair in pairs {
                 let (name, value) = pair.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()?;
                 self.take(&name, &value, &mut picked, 0)?;
@@ -57,13 +59,13 @@ impl Names {
             return Ok(Picked(picked));
         };
         let is_environ = dict.contains(intern!(py, "REQUEST_METHOD"))?;
+        let mut picked = SmallVec::new();
         // A bit for each header that is there under its very name.
         let mut known = 0u64;
-        for (place, (name, slot)) in self.0.iter().zip(&mut picked).enumerate() {
-            if let Some(value) = dict.get_item(if is_environ { &name.environ } else { &name.plain }.bind(py))? {
-                add(slot, &value)?;
-                known |= 1 << (place & 63);
-            }
+        for (place, name) in self.0.iter().enumerate() {
+            let found = dict.get_item(if is_environ { &name.environ } else { &name.plain }.bind(py))?;
+            known |= u64::from(found.is_some()) << (place & 63);
+            picked.push(found.map_or(Ok(None), |value| line(&value))?);
         }
         if (known.count_ones() as usize) < self.0.len() && !is_environ {
             // The others may be spelled in another case. One spelling of one header counts, not both.
@@ -81,9 +83,14 @@ impl Names {
     }
 }
 
+/// The value of a header; `None` is absent.
+fn line(value: Object) -> PyResult<Option<PyBackedStr>> {
+    value.extract().or_else(|_| rare(value, "value")?.extract())
+}
+
 /// Adds a line to what is known of a header: several are one value, joined as HTTP joins them.
 fn add(slot: &mut Option<PyBackedStr>, value: Object) -> PyResult<()> {
-    let line: Option<PyBackedStr> = value.extract().or_else(|_| rare(value, "value")?.extract())?;
+    let line = line(value)?;
     if let (Some(before), Some(line)) = (&slot, &line) {
         *slot = Some(PyString::new(value.py(), &format!("{before}, {line}")).try_into()?);
     } else if line.is_some() {

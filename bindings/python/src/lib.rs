@@ -1,6 +1,7 @@
 //! The engine of the Python package `hookproof`: converts in, calls the core, converts out.
 
 mod delivery;
+mod environ;
 mod explanation;
 mod input;
 mod receiver;
@@ -11,19 +12,42 @@ mod verifier;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use hookproof::{Error, ErrorKind};
+use pyo3::PyTypeInfo;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyTuple;
 
 pyo3::import_exception!(hookproof._errors, ConfigurationError);
 pyo3::import_exception!(hookproof._errors, VerificationError);
 
 /// The core's error as the exception that Python users know.
 pub(crate) fn raised(error: Error) -> PyErr {
-    let (code, status, message) = (error.code(), error.status(), error.message().to_owned());
-    if error.kind().is_configuration() {
-        ConfigurationError::new_err((message, code))
-    } else {
-        VerificationError::new_err((message, code, status))
+    Python::attach(|py| {
+        let made = if error.kind().is_configuration() {
+            ConfigurationError::type_object(py).call1((error.message(), error.code()))
+        } else {
+            said(py, error).and_then(|said| VerificationError::type_object(py).call1(said.bind(py)))
+        };
+        made.map_or_else(|error| error, PyErr::from_value)
+    })
+}
+
+/// What a refusal says, for the exception. Most kinds always say the same: that is made once, so that a refusal costs
+/// hardly more than an acceptance.
+fn said(py: Python<'_>, error: Error) -> PyResult<Py<PyTuple>> {
+    static SAID: [PyOnceLock<(Error, Py<PyTuple>)>; ErrorKind::ALL.len()] = [const { PyOnceLock::new() }; _];
+
+    let known = SAID.get(error.kind() as usize);
+    if let Some((same, said)) = known.and_then(|known| known.get(py))
+        && *same == error
+    {
+        return Ok(said.clone_ref(py));
     }
+    let said = (error.message(), error.code(), error.status()).into_pyobject(py)?.unbind();
+    if let Some(known) = known {
+        known.get_or_init(py, || (error, said.clone_ref(py)));
+    }
+    Ok(said)
 }
 
 /// Runs what calls the core. PyO3 would turn a panic into an exception that `except Exception` does not catch.
@@ -46,7 +70,9 @@ mod engine {
     #[pymodule_export]
     use crate::{delivery::Delivery, explanation::Explanation, scheme::Scheme, scheme::sign, verifier::Verifier};
     #[pymodule_export]
-    use crate::{receiver::Kernel, receiver::Reception, receiver::Told, receiver::refuse, store::MemoryStore};
+    use crate::{environ::content_length, environ::read_announced};
+    #[pymodule_export]
+    use crate::{receiver::Kernel, receiver::Reception, receiver::refuse, store::MemoryStore};
 
     /// The interpreter that loaded the engine, known by its module `sys`; 0 before that.
     static LOADED_BY: AtomicUsize = AtomicUsize::new(0);

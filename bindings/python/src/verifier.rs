@@ -15,7 +15,7 @@ use crate::{guarded, raised};
 /// about as much as a MAC over 1 MiB.
 const RELEASE_ABOVE: usize = 1 << 20;
 
-type Given<'a, 'py> = Option<Object<'a, 'py>>;
+pub(crate) type Given<'a, 'py> = Option<Object<'a, 'py>>;
 
 /// A scheme with its secrets; the package's `Verifier` takes what users write for it.
 #[pyclass(frozen, subclass, module = "hookproof._engine")]
@@ -42,21 +42,30 @@ impl Verifier {
         Ok(Head(self.names.pick(headers)?, text(method).transpose()?, text(url).transpose()?))
     }
 
-    pub(crate) fn judge(&self, head: &Head, body: &Bound<'_, PyBytes>, now: i64) -> Result<Delivery, Error> {
-        let (py, bytes) = (body.py(), body.as_bytes());
-        let judge = || -> Result<(Proof<'static>, Option<Vec<u8>>), Error> {
-            let decoded = self.core.decode(&head.with(bytes))?;
-            let signed = head.with(decoded.as_deref().unwrap_or(bytes));
-            Ok((self.core.prove(&signed, now)?.into_owned(), decoded))
-        };
-        let (proof, decoded) = if bytes.len() > RELEASE_ABOVE { py.detach(judge)? } else { judge()? };
+    /// Judges a request, which the delivery then keeps; `meet` gets the proof, and the body that it is about. The inner
+    /// error is the verdict.
+    pub(crate) fn judge<'py, T>(
+        slf: &Bound<'py, Self>,
+        head: Head,
+        body: Bound<'py, PyBytes>,
+        now: i64,
+        meet: impl FnOnce(Proof<'_>, &[u8]) -> T,
+    ) -> Result<(PyResult<Bound<'py, Delivery>>, T), Error> {
+        let (py, core, bytes) = (slf.py(), &slf.get().core, body.as_bytes());
+        let decoded = core.decode(&head.with(bytes))?;
         let body = decoded.map_or_else(|| body.clone(), |decoded| PyBytes::new(py, &decoded));
-        Ok(Delivery { verifier: self.core.clone(), timestamp: proof.timestamp(), proof, body: body.unbind() })
+        let bytes = body.as_bytes();
+        let prove = || core.prove(&head.with(bytes), now);
+        let proof = if bytes.len() > RELEASE_ABOVE { py.detach(prove)? } else { prove()? };
+        let (secret, timestamp) = (proof.secret(), proof.timestamp());
+        let met = meet(proof, bytes);
+        let delivery = Delivery { verifier: slf.clone().unbind(), head, secret, timestamp, body: body.unbind() };
+        Ok((Bound::new(py, delivery), met))
     }
 }
 
 /// The time that was given, or the clock's.
-fn seconds(now: Given) -> PyResult<i64> {
+pub(crate) fn seconds(now: Given) -> PyResult<i64> {
     match now {
         Some(now) => now.extract().or_else(|_| input::rare(now, "seconds")?.extract()),
         None => Ok(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |past| past.as_secs().cast_signed())),
@@ -76,10 +85,18 @@ impl Verifier {
     }
 
     #[pyo3(signature = (body, headers, *, method = None, url = None, now = None))]
-    fn verify(&self, body: Object, headers: Object, method: Given, url: Given, now: Given) -> PyResult<Delivery> {
+    fn verify<'py>(
+        slf: &Bound<'py, Self>,
+        body: Object<'_, 'py>,
+        headers: Object,
+        method: Given,
+        url: Given,
+        now: Given,
+    ) -> PyResult<Bound<'py, Delivery>> {
         guarded(|| {
-            let (head, body) = (self.head(headers, method, url)?, input::body(body)?);
-            self.judge(&head, &body, seconds(now)?).map_err(raised)
+            let (head, body) = (slf.get().head(headers, method, url)?, input::body(body)?);
+            let judged = Self::judge(slf, head, body, seconds(now)?, |_, _| ());
+            judged.map_err(raised)?.0
         })
     }
 

@@ -48,7 +48,7 @@ def play(
     receiver: Receiver, handler: Any = lambda delivery, claim: ("ok", 200), body: bytes = BODY, **named: Any
 ) -> Any:
     given = named.pop("given") if "given" in named else headers(body, **named)
-    return answer(receiver, (lambda limit: body, given, "POST", lambda: None, None), handler)
+    return answer(receiver, (lambda _, limit: body, given, "POST", lambda _: None, None), handler)
 
 
 def test_the_steps_of_a_success() -> None:
@@ -352,6 +352,37 @@ def test_many_threads_add_and_end_renewals(renewals: Renewals) -> None:
     assert not renewals._begun
 
 
+def test_a_claim_in_memory_is_never_renewed(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Unused(Renewals):
+        def add(self, *given: Any) -> None:
+            pytest.fail("it dies with its process")
+
+    monkeypatch.setattr(_reception, "renewals", Unused())
+    receiver = Receiver(PROVIDER, SECRET, store=MemoryStore(), lease=0.05, max_handler=5)
+
+    def handler(delivery: Delivery, claim: Any) -> tuple[str, int]:
+        for step in (lambda: None, claim.extend):
+            step()
+            time.sleep(0.15)
+            assert play(receiver).status == 409
+        return "ok", 200
+
+    assert play(receiver, handler) == "ok"
+    assert dict(play(receiver).headers)["hookproof-outcome"] == "duplicate"
+
+
+def test_a_claim_in_memory_ends_with_max_handler(caplog: pytest.LogCaptureFixture) -> None:
+    receiver = Receiver(PROVIDER, SECRET, store=MemoryStore(), lease=0.05, max_handler=0.1)
+
+    def handler(delivery: Delivery, claim: Any) -> tuple[str, int]:
+        time.sleep(0.3)
+        assert play(receiver) == "ok"
+        return "late", 200
+
+    assert play(receiver, handler) == "late"
+    assert "lost_lease agentbot" in caplog.text
+
+
 def test_without_a_thread_to_be_had_a_delivery_is_taken(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -360,7 +391,7 @@ def test_without_a_thread_to_be_had_a_delivery_is_taken(
 
     monkeypatch.setattr(_reception, "renewals", Renewals())
     monkeypatch.setattr(threading.Thread, "start", start)
-    assert play(Receiver(PROVIDER, SECRET, store=MemoryStore())) == "ok"
+    assert play(Receiver(PROVIDER, SECRET, store=Recorder())) == "ok"
     assert "no thread can be started" in caplog.text
 
 

@@ -267,6 +267,18 @@ def test_a_stream_stops_at_the_limit(good: dict[str, str]) -> None:
     assert raised.value.code == "body_too_large"
 
 
+def test_refusals_of_one_kind_are_exceptions_of_their_own(verifier: Verifier, good: dict[str, str]) -> None:
+    first, second = (refusal(verifier, b"another body", good) for _ in range(2))
+    assert (first is second, first.args) == (False, second.args)
+    first.seen = True  # type: ignore[attr-defined]
+    assert not hasattr(second, "seen")
+    # and where it says a number, it says its own
+    late = [refusal(verifier, BODY, headers(timestamp=NOW - seconds)) for seconds in (1000, 2000, 1000)]
+    assert [
+        f"signed {seconds} s ago" in str(error) for error, seconds in zip(late, (1000, 2000, 1000), strict=True)
+    ] == [True] * 3
+
+
 @pytest.mark.parametrize("make", [lambda: Verifier(PROVIDER, SECRET), lambda: Secret(SECRET)])
 def test_what_holds_a_secret_is_not_pickled(make: Any) -> None:
     with pytest.raises(TypeError):

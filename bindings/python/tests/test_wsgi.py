@@ -12,6 +12,7 @@ from sending import BODY, PROVIDER, SECRET, headers
 from werkzeug.test import Client
 
 from hookproof import MemoryStore, Receiver
+from hookproof._engine import content_length
 from hookproof.wsgi import receive
 
 URL = "/webhooks/agentbot"
@@ -106,3 +107,38 @@ def test_an_application_that_breaks_off(receiver: Receiver) -> None:
         send(app)
     assert send(app).data == b"written, begun"
     assert len(closed) == 2
+
+
+@pytest.mark.parametrize(
+    ("environ", "announced"),
+    [
+        ({"CONTENT_LENGTH": "12"}, 12),
+        ({"CONTENT_LENGTH": "007"}, 7),
+        ({"CONTENT_LENGTH": 12}, 12),
+        ({"CONTENT_LENGTH": "9" * 19}, int("9" * 19)),
+        ({"CONTENT_LENGTH": "9" * 20}, None),
+        ({"CONTENT_LENGTH": "12", "HTTP_TRANSFER_ENCODING": "chunked"}, None),
+        ({"CONTENT_LENGTH": "12", "HTTP_TRANSFER_ENCODING": ""}, 12),
+        *(
+            ({"CONTENT_LENGTH": text}, None)
+            for text in ("", None, "+12", "-1", " 12", "1_2", "0x1", "1.0", "\u0661", "\ud800")
+        ),
+        ({}, None),
+    ],
+)
+def test_what_announces_a_length(environ: dict[str, Any], announced: int | None) -> None:
+    assert content_length(environ) == announced
+
+
+def test_a_server_may_hand_the_body_over_in_pieces(receiver: Receiver) -> None:
+    class Slow(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            return super().read(min(size or 0, 3))
+
+    sent: dict[str, Any] = {}
+    app = receive(receiver, echo)
+    given = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers().items()}
+    for length, status in ((len(BODY), "201 Created"), (len(BODY) + 1, "500 Internal Server Error")):
+        environ = {"REQUEST_METHOD": "POST", "CONTENT_LENGTH": str(length), "wsgi.input": Slow(BODY), **given}
+        answer = app(environ, lambda status, headers: sent.update(status=status))  # type: ignore[arg-type]
+        assert (sent["status"], b"".join(answer).startswith(BODY)) == (status, status.startswith("201"))
