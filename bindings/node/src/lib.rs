@@ -6,8 +6,8 @@
 #![allow(clippy::needless_pass_by_value, reason = "what JavaScript passes is converted into owned values")]
 #![allow(clippy::too_many_arguments, reason = "flat values cross faster than objects")]
 
-use hookproof_engine::{self as engine, Beside, Head, Note, Reading};
-use napi::bindgen_prelude::{Buffer, BufferSlice};
+use hookproof_engine::{self as engine, Head, Reading};
+use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 
 mod request;
@@ -119,18 +119,6 @@ pub fn receiver(verifier: u32, deduplicates: bool) -> Result<u32> {
 #[napi(catch_unwind)]
 pub fn about_receiver(receiver: u32) -> Result<String> {
     engine::about_receiver(receiver).map_err(thrown)
-}
-
-#[napi(catch_unwind)]
-pub fn step(
-    reception: u32,
-    event: u8,
-    number: f64,
-    store: f64,
-    store_ms: f64,
-    mut note: BufferSlice<'_>,
-) -> Result<f64> {
-    engine::step(reception, event, number, Beside { store, now_ms: store_ms }, Note(&mut note)).map_err(thrown)
 }
 
 #[napi(catch_unwind)]

@@ -1,4 +1,4 @@
-//! The two calls of every request, on Node-API itself. What `#[napi]` does around one (each text asked for its length, then
+//! The calls of every request, on Node-API itself. What `#[napi]` does around one (each text asked for its length, then
 //! copied into memory of its own, all of them joined by JavaScript beforehand, and bytes noted as borrowed) takes as long
 //! as a small verification.
 #![allow(unsafe_code, reason = "Node-API is an interface in C")]
@@ -19,7 +19,7 @@ use napi_derive::napi;
 
 use crate::{Code, Result, thrown};
 
-/// More arguments than either call has before the lines of the head, which come last.
+/// More arguments than any of them has before the lines of the head, which come last.
 const MOST: usize = 8 + Head::LINES;
 
 /// So many characters of a head need no memory but the stack's. Longer ones are rare.
@@ -30,7 +30,8 @@ const LINE_FEED: u16 = b'\n' as u16;
 #[napi(module_exports)]
 pub(crate) fn export(mut exports: Object<'_>, _: Env) -> napi::Result<()> {
     exports.create_named_method("verify", verify)?;
-    exports.create_named_method("begin", begin)
+    exports.create_named_method("begin", begin)?;
+    exports.create_named_method("step", step)
 }
 
 /// `verify(verifier, body, now, method, url, ...values)`
@@ -55,6 +56,21 @@ unsafe extern "C" fn begin(env: sys::napi_env, info: sys::napi_callback_info) ->
         let command = call.with_head(8, |head| {
             engine::begin(receiver, Reading { body, head }, &scope, token, now_ms, beside, Note(&mut written))
         });
+        call.write(note, &written)?;
+        command.map_err(thrown)
+    };
+    // SAFETY: as above.
+    unsafe { Call::answered(env, info, answer) }
+}
+
+/// `step(reception, event, number, store, storeMs, note)`
+unsafe extern "C" fn step(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    let answer = |call: &Call| {
+        let [reception, event, number, store, store_ms, note, ..] = call.arguments;
+        let (reception, event, number) = (call.read(reception)?, call.read(event)?, call.read(number)?);
+        let beside = Beside { store: call.read(store)?, now_ms: call.read(store_ms)? };
+        let mut written = [0; Note::BYTES];
+        let command = engine::step(reception, event, number, beside, Note(&mut written));
         call.write(note, &written)?;
         command.map_err(thrown)
     };
