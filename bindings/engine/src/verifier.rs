@@ -57,10 +57,9 @@ impl<'a> FromIterator<&'a str> for Head<'a> {
     fn from_iter<I: IntoIterator<Item = &'a str>>(lines: I) -> Self {
         let mut lines = lines.into_iter();
         let mut next = || lines.next().filter(|line| !line.is_empty());
-        let (method, url) = (next(), next());
-        let mut values: [&[u8]; MOST] = [&[]; MOST];
-        values.iter_mut().zip(lines).for_each(|(value, line)| *value = line.as_bytes());
-        Self { method, url, values }
+        let mut head = Self { method: next(), url: next(), values: [&[]; MOST] };
+        head.values.iter_mut().zip(lines).for_each(|(value, line)| *value = line.as_bytes());
+        head
     }
 }
 

@@ -116,8 +116,14 @@ impl Call {
     fn with_head<T>(&self, first: usize, call: impl FnOnce(&Head<'_>) -> T) -> T {
         let lines = self.arguments.get(first..self.count).unwrap_or_default();
         let mut room = [0; ROOM];
-        if let Some(head) = self.short_head(lines, &mut room) {
-            return call(&head);
+        if let Some((text, ends)) = self.short(lines, &mut room) {
+            let mut start = 0;
+            let line = |end: &u16| {
+                let line = text.get(start..usize::from(*end)).unwrap_or_default();
+                start = usize::from(*end);
+                line
+            };
+            return call(&ends.iter().take(lines.len()).map(line).collect());
         }
         // As where the lines are joined, lest the engines differ.
         let line = |line| self.read::<String>(line).unwrap_or_default().replace('\n', "\u{1}");
@@ -125,8 +131,8 @@ impl Call {
         call(&lines.iter().map(String::as_str).collect())
     }
 
-    /// The head, unless its lines are too long for the room, not ASCII, or hold a line feed.
-    fn short_head<'r>(&self, lines: &[sys::napi_value], room: &'r mut [u8; ROOM]) -> Option<Head<'r>> {
+    /// All lines one after the other, and where each ends, unless they are too long, not ASCII, or hold a line feed.
+    fn short<'r>(&self, lines: &[sys::napi_value], room: &'r mut [u8; ROOM]) -> Option<(&'r str, [u16; Head::LINES])> {
         // Two bytes for each character are read faster than UTF-8, and just as true: one byte for each would not be.
         let mut wide = [0; ROOM];
         let (mut ends, mut all) = ([0; Head::LINES], 0);
@@ -141,16 +147,14 @@ impl Call {
                 return None;
             }
             all += length;
-            *end = all;
+            *end = u16::try_from(all).ok()?;
         }
         let mut is_plain = true;
         for (byte, character) in room.iter_mut().zip(wide.get(..all)?) {
             *byte = *character as u8;
             is_plain &= *character < 0x80 && *character != LINE_FEED;
         }
-        let text = str::from_utf8(room.get(..all)?).ok().filter(|_| is_plain)?;
-        let starts = [0].into_iter().chain(ends);
-        Some(starts.zip(ends).take(lines.len()).map(|(start, end)| text.get(start..end).unwrap_or_default()).collect())
+        Some((str::from_utf8(room.get(..all)?).ok().filter(|_| is_plain)?, ends))
     }
 
     fn bytes(&self, value: sys::napi_value) -> Result<&[u8]> {
