@@ -99,6 +99,8 @@ class Receiver:
         given: dict[str, Any] = dict(options)
         self.store: Any = _store(given.pop("store", _MISSING))
         self.alone = isinstance(self.store, MemoryStore)
+        # A claim in memory dies with its process, so it is never renewed.
+        self.renews = self.store is not None and not self.alone
         self.clock: Callable[[], float] = _function(given, "clock") or time
         self.on_outcome: Callable[[Outcome], Any] | None = _function(given, "on_outcome")
         self.enqueue: Callable[[Delivery], Any] | None = _function(given, "enqueue")

@@ -64,7 +64,8 @@ def answer(receiver: Receiver, incoming: Incoming, run: Run, takes_claim: bool =
     word = reception.word
     while word != "answer":
         if word == "run":
-            claim = _hold(receiver, incoming, reception, Claim, takes_claim, renewals)
+            if takes_claim or receiver.renews or receiver.alone:
+                claim = _hold(receiver, incoming, reception, Claim, takes_claim, renewals)
             try:
                 response, status = run(reception.delivery, claim)
             except BaseException as error:
@@ -210,8 +211,9 @@ async def _answer_async(receiver: Receiver, incoming: Incoming, run: Run, takes_
     word = reception.word
     while word != "answer":
         if word == "run":
-            claims = AsyncClaim if steps.awaited else Claim
-            claim = _hold(receiver, incoming, reception, claims, takes_claim, renewal)
+            if takes_claim or receiver.renews or receiver.alone:
+                claims = AsyncClaim if steps.awaited else Claim
+                claim = _hold(receiver, incoming, reception, claims, takes_claim, renewal)
             try:
                 response, status = await _awaited(run(reception.delivery, claim))
             except BaseException as error:

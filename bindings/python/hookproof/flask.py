@@ -105,7 +105,7 @@ def _view(receiver: Receiver, function: Callable[..., Any] | None) -> Callable[.
             given = call(**path, delivery=delivery, claim=claim) if takes_claim else call(**path, delivery=delivery)
             response = app.make_response("" if given is None else given)
             # What breaks off while it is sent would have been settled as a success.
-            if not isinstance(response.response, list | tuple):
+            if type(response.response) is not list:
                 response.make_sequence()
             return response, response.status_code
 
