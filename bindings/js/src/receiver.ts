@@ -89,7 +89,7 @@ export class Receiver<Provider extends string = string> {
     this.onOutcome = checkedFunction("onOutcome", onOutcome) ?? logOutcome;
     this.clock = checkedFunction("clock", clock) ?? Date.now;
     this.enqueue = checkedFunction("enqueue", enqueue);
-    this.scheme = Scheme.of(scheme);
+    this.scheme = Scheme.used(scheme);
     this.#options = data;
     if (typeof secret === "function") {
       this.#resolve = secret;

@@ -26,11 +26,16 @@ interface Description {
 /** How one provider signs: data, built in or a user's own. */
 export class Scheme {
   readonly #source: string;
-  readonly #description: Description;
+  #description: Description | undefined;
 
   private constructor(source: string) {
     this.#source = source;
-    this.#description = JSON.parse(core().call((functions) => functions.describe(source))) as Description;
+  }
+
+  // Read when it is first asked for: a cold start does without it.
+  #described(): Description {
+    this.#description ??= JSON.parse(core().call((functions) => functions.describe(this.#source))) as Description;
+    return this.#description;
   }
 
   /**
@@ -46,6 +51,13 @@ export class Scheme {
    * @throws ConfigurationError `scheme_unknown`, or `scheme_invalid`, which names the field.
    */
   static of(input: SchemeInput): Scheme {
+    const scheme = Scheme.used(input);
+    scheme.#described(); // what is wrong with it is said here
+    return scheme;
+  }
+
+  /** @internal The same for a verifier to be built, which says what is wrong with it. */
+  static used(input: SchemeInput): Scheme {
     return input instanceof Scheme ? input : new Scheme(schemeSource(input));
   }
 
@@ -56,42 +68,42 @@ export class Scheme {
 
   /** Lower-case letters, digits and `-`; part of every dedup key. */
   get id(): string {
-    return this.#description.id;
+    return this.#described().id;
   }
   /** The provider's name. */
   get title(): string {
-    return this.#description.title;
+    return this.#described().title;
   }
   /** Where the format comes from. */
   get docs(): string {
-    return this.#description.docs;
+    return this.#described().docs;
   }
   /** One sentence that a user should know, or an empty text. */
   get note(): string {
-    return this.#description.note;
+    return this.#described().note;
   }
   /** Where its vectors come from; only `published` is called verified. */
   get evidence(): Description["evidence"] {
-    return this.#description.evidence;
+    return this.#described().evidence;
   }
   /** What the signature covers. */
   get coverage(): Description["coverage"] {
-    return this.#description.coverage;
+    return this.#described().coverage;
   }
 
   /** What somebody who captured one request could still change, one sentence each. */
   get exposure(): readonly string[] {
-    return this.#description.exposure;
+    return this.#described().exposure;
   }
 
   /** The HTTP methods with which the provider proves an endpoint, if it does. */
   get handshakeMethods(): readonly string[] {
-    return this.#description.handshake_methods;
+    return this.#described().handshake_methods;
   }
 
   /** @internal Whether secrets are brought to NFKD first, for which the host has the tables. */
   get normalizes(): boolean {
-    return this.#description.normalizes;
+    return this.#described().normalizes;
   }
 
   /** @internal */

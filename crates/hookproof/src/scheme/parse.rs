@@ -2,6 +2,9 @@
 //!
 //! What few schemes have is read in functions that are not inlined: a WebAssembly host compiles a function when it first
 //! runs, with everything in it.
+//!
+//! What few schemes have is read in functions that are not inlined: a WebAssembly host compiles a function when it first
+//! runs, with everything in it.
 
 use alloc::{
     format,
@@ -365,6 +368,7 @@ fn sources(fields: &mut Fields<'_>, field: &'static str, slots: &mut Slots) -> V
     sources
 }
 
+#[inline(never)]
 fn body_hash(mut fields: Fields<'_>, slots: &mut Slots) -> Option<BodyHash> {
     let from = fields.required("from");
     let from = source(&fields, "from", from, slots);
@@ -444,6 +448,7 @@ fn status(fields: &mut Fields<'_>, field: &'static str, from: u64, to: u64) -> O
     fields.whole(field, from, to).and_then(|status| u16::try_from(status).ok())
 }
 
+#[inline(never)]
 fn answer_rule(mut fields: Fields<'_>) -> AnswerRule {
     let default = AnswerRule::default();
     let rule = AnswerRule {
@@ -454,6 +459,7 @@ fn answer_rule(mut fields: Fields<'_>) -> AnswerRule {
     rule
 }
 
+#[inline(never)]
 pub(crate) fn rate_limit(mut fields: Fields<'_>) -> RateLimit {
     let limit = fields.whole("limit", 1, 1_000_000).and_then(|limit| u32::try_from(limit).ok());
     let per_ms = fields.duration("per").filter(|per_ms| *per_ms > 0);
@@ -465,6 +471,7 @@ pub(crate) fn rate_limit(mut fields: Fields<'_>) -> RateLimit {
     RateLimit { limit: limit.unwrap_or_default(), per_ms: per_ms.unwrap_or_default() }
 }
 
+#[inline(never)]
 fn handshake(mut fields: Fields<'_>, slots: &mut Slots) -> Handshake {
     let method: String = fields.choice("method", METHODS).unwrap_or("POST").into();
     let signed = fields.flag("signed").unwrap_or(method == "POST");
