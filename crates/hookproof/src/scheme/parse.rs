@@ -2,9 +2,6 @@
 //!
 //! What few schemes have is read in functions that are not inlined: a WebAssembly host compiles a function when it first
 //! runs, with everything in it.
-//!
-//! What few schemes have is read in functions that are not inlined: a WebAssembly host compiles a function when it first
-//! runs, with everything in it.
 
 use alloc::{
     format,
