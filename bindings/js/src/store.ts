@@ -3,7 +3,8 @@
  *
  * - `claimed`: the key is the caller's until the lease ends. `fence` is higher than that of every earlier claim of
  *   this key; pass it to whatever must refuse a late worker.
- * - `done`: the key was completed before; `bodyHash` is SHA-256 of the body that was.
+ * - `done`: the key was completed before; `bodyHash` is SHA-256 of the body that was, or zeros where its
+ *   receiver did not ask for conflicts.
  * - `in_flight`: another token holds the key for `remainingMs` more milliseconds.
  */
 export type ClaimAnswer =

@@ -563,6 +563,13 @@ def test_a_conflict() -> None:
     assert play(receiver, body=event(1)).status == 200
 
 
+def test_no_conflict_with_what_was_not_kept() -> None:
+    store = MemoryStore()
+    receivers = [Receiver(PROVIDER, SECRET, store=store, identity="id", conflict=asked) for asked in (False, True)]
+    assert play(receivers[0], body=event(1)) == "ok"
+    assert play(receivers[1], body=event(2)).status == 200
+
+
 def test_without_a_store_everything_runs() -> None:
     receiver = Receiver(PROVIDER, SECRET, store=None)
     assert [play(receiver, lambda delivery, claim: (claim, 200)) for _ in range(2)] == [None, None]

@@ -1,7 +1,7 @@
 use alloc::vec::Vec;
 
 use crate::{
-    Options,
+    Options, Retry,
     keyring::Key,
     options::Identity,
     scheme::{
@@ -22,6 +22,8 @@ pub(crate) struct Plan {
     pub(crate) places: Vec<Place>,
     /// There are signatures in the body, apart from those of a batch's items.
     pub(crate) in_body: bool,
+    /// How far a signed time may be from the receiver's, in seconds.
+    pub(crate) tolerance: u64,
     /// What the signature covers.
     pub(crate) coverage: Coverage,
     /// The id is what makes a delivery the same as another.
@@ -51,6 +53,7 @@ impl Plan {
             places: Place::all(definition, &options.config, |rule| keys.iter().any(|key| key.rule == rule)),
             in_body: definition.signatures.iter().any(|rule| in_body(rule) && !per_item(rule)),
             needs_id: options.identity == Identity::Id || definition.id_is_content(),
+            tolerance: tolerance(definition, options),
             coverage: definition.coverage(),
             by_id: match options.identity {
                 Identity::Id => true,
@@ -74,4 +77,10 @@ impl Plan {
         let allowed = |byte: &u8| self.id_bytes.get(usize::from(*byte)).copied().unwrap_or_default();
         id.len() <= 255 && id.iter().fold(true, |all, byte| all & allowed(byte))
     }
+}
+
+fn tolerance(definition: &Definition, options: &Options) -> u64 {
+    let of_scheme = definition.timestamp.as_ref().map(|rule| rule.tolerance).filter(|tolerance| *tolerance > 0);
+    let horizon = || definition.retry.as_ref().map_or(300, Retry::horizon);
+    options.tolerance.or(of_scheme).unwrap_or_else(horizon)
 }

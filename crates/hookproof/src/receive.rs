@@ -13,7 +13,7 @@ pub use answer::{Answer, Outcome, OutcomeKind};
 
 use crate::{
     Delivery, Error, ErrorKind, Key, Reply, Verifier,
-    store::{ClaimAnswer, Token},
+    store::{ClaimAnswer, Token, UNKNOWN_BODY},
 };
 use limiter::Limiter;
 
@@ -93,7 +93,7 @@ pub struct Claiming {
     pub key: [u8; 32],
     /// What makes the claim one's own.
     pub token: Token,
-    /// SHA-256 of the body.
+    /// SHA-256 of the body, or [`UNKNOWN_BODY`] where conflicts are not asked for.
     pub body_hash: [u8; 32],
     /// How long the claim holds unless it is extended, in milliseconds.
     pub lease_ms: u64,
@@ -277,10 +277,12 @@ impl Receiver {
 
     /// What is asked of the store; nothing, where nothing that is signed identifies the delivery.
     fn claiming(&self, delivery: &Delivery<'_>, scope: &str, token: Token) -> Option<Claiming> {
+        let options = self.verifier.options();
         let body_hash = LazyCell::new(|| delivery.body_hash());
         let Key(key) = delivery.key_of(scope, || *body_hash)?;
-        let (lease_ms, retention_ms) = (self.verifier.options().lease_ms, self.retention.saturating_mul(1000));
-        Some(Claiming { key, token, body_hash: *body_hash, lease_ms, retention_ms })
+        let body_hash = if options.conflict { *body_hash } else { UNKNOWN_BODY };
+        let retention_ms = self.retention.saturating_mul(1000);
+        Some(Claiming { key, token, body_hash, lease_ms: options.lease_ms, retention_ms })
     }
 
     fn scheme_id(&self) -> &str {
@@ -398,7 +400,8 @@ impl Reception {
         match answer {
             ClaimAnswer::Claimed { fence } => self.run(fence),
             ClaimAnswer::Done { body_hash } => {
-                if self.conflict && self.claim.is_some_and(|claim| claim.body_hash != body_hash) {
+                let other = |claim: Claiming| ![claim.body_hash, UNKNOWN_BODY].contains(&body_hash);
+                if self.conflict && self.claim.is_some_and(other) {
                     let error = Error::fixed(ErrorKind::Conflict, "the same identity came with another body before");
                     return self.refused(&error, None);
                 }

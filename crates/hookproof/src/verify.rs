@@ -214,12 +214,7 @@ impl Inner {
     }
 
     pub(crate) fn tolerance(&self) -> u64 {
-        let rule = self.definition().timestamp.as_ref();
-        let horizon = || self.definition().retry.as_ref().map_or(300, crate::Retry::horizon);
-        self.options
-            .tolerance
-            .or(rule.map(|rule| rule.tolerance).filter(|tolerance| *tolerance > 0))
-            .unwrap_or_else(horizon)
+        self.plan.tolerance
     }
 
     pub(crate) fn secret_name(&self, secret: usize) -> Option<&str> {

@@ -26,7 +26,8 @@ ClaimAnswer = tuple[Literal["claimed"], int] | tuple[Literal["done"], bytes] | t
 
 - `("claimed", fence)`: the key is the caller's until the lease ends. The fence is higher than that of every earlier
   claim of this key; pass it to whatever must refuse a late worker.
-- `("done", body_hash)`: the key was completed before; SHA-256 of the body that was.
+- `("done", body_hash)`: the key was completed before; SHA-256 of the body that was, or zeros where its receiver did not
+  ask for conflicts.
 - `("in_flight", remaining_ms)`: another token holds the key for that many more milliseconds.
 """
 

@@ -35,10 +35,14 @@ pub use memory::{Clocked, MemoryStore};
 /// After that a new claim starts at the store's clock again, which is higher unless the clock was set back.
 pub const FENCE_RETENTION_MS: u64 = 24 * 60 * 60 * 1000;
 
+/// Stands for the hash of a body that was not taken, because nobody asked to be told of another one (`conflict`). It
+/// conflicts with none.
+pub const UNKNOWN_BODY: [u8; 32] = [0; 32];
+
 /// The four atomic steps of a claim, on one store.
 ///
-/// Keys are the 32 bytes of a [`Key`](crate::Key), body hashes are SHA-256; all durations are milliseconds and
-/// relative to the store's own clock. A store is shared between threads.
+/// Keys are the 32 bytes of a [`Key`](crate::Key), body hashes are SHA-256 or [`UNKNOWN_BODY`]; all durations are
+/// milliseconds and relative to the store's own clock. A store is shared between threads.
 ///
 /// # Errors
 /// Every step fails with [`StoreError`] when the store cannot give an answer that holds. The delivery is then refused
@@ -122,7 +126,7 @@ pub enum ClaimAnswer {
     },
     /// The key was completed before, and its retention has not ended.
     Done {
-        /// SHA-256 of the body that was completed.
+        /// SHA-256 of the body that was completed, or [`UNKNOWN_BODY`].
         body_hash: [u8; 32],
     },
     /// Another token holds the key.
