@@ -196,7 +196,7 @@ impl Comparison<'_> {
 
 impl Inner {
     pub(crate) fn mismatch(&self) -> Error {
-        if self.definition().needs_url() { URL_MISMATCH } else { MISMATCH }
+        if self.plan().needs_url { URL_MISMATCH } else { MISMATCH }
     }
 
     pub(crate) fn spellings(&self, rule: &SignatureRule) -> &[Spelling] {

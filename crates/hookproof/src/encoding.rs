@@ -78,21 +78,23 @@ const URL_ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrst
 const STANDARD: u32 = 1 << 30;
 const URL: u32 = 1 << 31;
 
-/// The six bits of each symbol, and the alphabet that only it is of.
-static SYMBOLS: [u32; 256] = {
+/// The six bits of each symbol where its place among four puts them, and the alphabet that only it is of.
+static SYMBOLS: [[u32; 256]; 4] = [symbols(18), symbols(12), symbols(6), symbols(0)];
+
+const fn symbols(shift: u32) -> [u32; 256] {
     let mut symbols = [STANDARD | URL; 256];
     let mut value = 0;
     while value < 64 {
         #[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "below 64, and worked out once")]
         {
             let (standard, url) = (ALPHABET[value] as usize, URL_ALPHABET[value] as usize);
-            symbols[standard] = value as u32 | if standard == url { 0 } else { STANDARD };
-            symbols[url] = value as u32 | if standard == url { 0 } else { URL };
+            symbols[standard] = (value as u32) << shift | if standard == url { 0 } else { STANDARD };
+            symbols[url] = (value as u32) << shift | if standard == url { 0 } else { URL };
         }
         value += 1;
     }
     symbols
-};
+}
 
 /// A text with symbols of every alphabet in `refused` is none.
 fn from_base64(text: &[u8], refused: u32, padded: bool, buffer: &mut [u8]) -> Option<usize> {
@@ -105,9 +107,10 @@ fn from_base64(text: &[u8], refused: u32, padded: bool, buffer: &mut [u8]) -> Op
     let size = bytes.len();
     let mut alphabets = 0;
     let mut three = |quad: [u8; 4]| {
-        let [a, b, c, d] = quad.map(|symbol| SYMBOLS.get(usize::from(symbol)).copied().unwrap_or_default());
-        alphabets |= a | b | c | d;
-        let [_, triple @ ..] = (a << 18 | b << 12 | c << 6 | d).to_be_bytes();
+        let places = SYMBOLS.iter().zip(quad);
+        let bits = places.fold(0, |bits, (symbols, symbol)| bits | symbols.get(usize::from(symbol)).unwrap_or(&0));
+        alphabets |= bits;
+        let [_, triple @ ..] = bits.to_be_bytes();
         triple
     };
     let (quads, last) = symbols.as_chunks();

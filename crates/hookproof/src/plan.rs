@@ -28,6 +28,8 @@ pub(crate) struct Plan {
     pub(crate) coverage: Coverage,
     /// The id is what makes a delivery the same as another.
     pub(crate) by_id: bool,
+    /// Something of the URL is signed, or carries the signature.
+    pub(crate) needs_url: bool,
     /// A challenge that a handshake would sign for anybody: no delivery may look like one.
     pub(crate) oracle: bool,
     /// How most requests are judged, if the scheme is one that allows it.
@@ -60,6 +62,7 @@ impl Plan {
                 Identity::Auto => definition.id_is_signed(),
                 Identity::Body => false,
             },
+            needs_url: definition.needs_url(),
             oracle: definition.handshakes.iter().any(|handshake| handshake.mac.is_some() && !handshake.signed),
             usual: None,
         };
