@@ -8,12 +8,18 @@ const byteLength = Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, "byteL
 
 /** The body as bytes, not copied if it is bytes already. */
 export function bodyBytes(body: unknown): Uint8Array {
-  if (body instanceof Uint8Array) {
-    if (body.byteLength !== 0 && body.buffer instanceof ArrayBuffer) return body;
-    return view(body);
+  if (ArrayBuffer.isView(body)) {
+    try {
+      // What has no bytes is looked at more closely: it may have had some.
+      const isWhole = body instanceof Uint8Array && body.byteLength !== 0 && body.buffer instanceof ArrayBuffer;
+      return isWhole ? body : view(body);
+    } catch (error) {
+      if (error instanceof VerificationError) throw error;
+      // A getter of the caller's own class failed: its error is not ours to let out of a verification.
+      throw notRaw("the body could not be read: a getter of it threw");
+    }
   }
   if (typeof body === "string") return encoder.encode(body);
-  if (ArrayBuffer.isView(body)) return view(body);
   if (isArrayBuffer(body)) return view(new DataView(whole(body)));
   throw notRaw(
     `the body is ${described(body)}: pass the bytes of the request as they came, before any parser reads them`,
@@ -28,13 +34,13 @@ export function notRaw(message: string): VerificationError {
 /** What a value is, in the words of a JavaScript developer, without showing it. */
 export function described(value: unknown): string {
   if (value === undefined || value === null) return String(value);
-  if (Array.isArray(value)) return "an array";
   if (typeof value !== "object") return typeof value === "function" ? "a function" : `a ${typeof value}`;
-  if (
-    typeof (value as { getReader?: unknown }).getReader === "function" ||
-    typeof (value as { pipe?: unknown }).pipe === "function"
-  ) {
-    return "a stream";
+  try {
+    if (Array.isArray(value)) return "an array";
+    const { getReader, pipe } = value as { getReader?: unknown; pipe?: unknown };
+    if (typeof getReader === "function" || typeof pipe === "function") return "a stream";
+  } catch {
+    // A proxy, or a getter of the caller's own: it is none of what we know.
   }
   return "a parsed object";
 }

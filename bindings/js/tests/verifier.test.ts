@@ -186,6 +186,16 @@ describe("bodies", () => {
     structuredClone(detached.buffer, { transfer: [detached.buffer] });
     const shared = new Uint8Array(new SharedArrayBuffer(bytes.length));
     shared.set(bytes);
+    const fail = () => {
+      throw new TypeError("not ours");
+    };
+    class Throwing extends Uint8Array {
+      override get byteLength(): number {
+        return fail();
+      }
+    }
+    const revoked = Proxy.revocable([], {});
+    revoked.revoke();
     const spoofed = { [Symbol.toStringTag]: "ArrayBuffer", byteLength: bytes.length };
     for (const given of [
       null,
@@ -202,6 +212,11 @@ describe("bodies", () => {
       new Float64Array(4),
       spoofed,
       () => 1,
+      new Proxy(bytes, {}),
+      Object.create(Uint8Array.prototype),
+      new Throwing(bytes),
+      revoked.proxy,
+      new Proxy({}, { get: fail }),
     ]) {
       expect(code(() => verifier.verify(given as never, headers))).toBe("body_not_raw");
     }
