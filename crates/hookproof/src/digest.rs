@@ -1,3 +1,7 @@
+//! Digests and MACs.
+
+mod hmac_sha256;
+
 use hmac::{
     Hmac, KeyInit,
     digest::{
@@ -9,6 +13,8 @@ use md5::Md5;
 use sha1::Sha1;
 use sha2::{Sha256, Sha384, Sha512};
 use subtle::{Choice, ConstantTimeEq};
+
+use hmac_sha256::HmacSha256;
 
 /// The longest digest here, SHA-512's, in bytes.
 const LONGEST: usize = 64;
@@ -53,7 +59,7 @@ impl Hash {
         Some(match self {
             Self::Md5 => Hasher::HmacMd5(Running::new(Hmac::new_from_slice(key).ok()?)),
             Self::Sha1 => Hasher::HmacSha1(Running::new(Hmac::new_from_slice(key).ok()?)),
-            Self::Sha256 => Hasher::HmacSha256(Running::new(Hmac::new_from_slice(key).ok()?)),
+            Self::Sha256 => Hasher::HmacSha256(HmacSha256::new(key)?),
             Self::Sha384 => Hasher::HmacSha384(Running::new(Hmac::new_from_slice(key).ok()?)),
             Self::Sha512 => Hasher::HmacSha512(Running::new(Hmac::new_from_slice(key).ok()?)),
         })
@@ -70,7 +76,7 @@ pub(crate) enum Hasher {
     Sha512(Running<Sha512>),
     HmacMd5(Running<Hmac<Md5>>),
     HmacSha1(Running<Hmac<Sha1>>),
-    HmacSha256(Running<Hmac<Sha256>>),
+    HmacSha256(HmacSha256),
     HmacSha384(Running<Hmac<Sha384>>),
     HmacSha512(Running<Hmac<Sha512>>),
 }
