@@ -3,7 +3,7 @@
 
 use hmac::{Hmac, KeyInit};
 use sha2::{Sha256, block_api::compress256};
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::{Hash, Running, Tag};
 
@@ -52,7 +52,7 @@ impl Key {
     fn new(key: &[u8]) -> Self {
         let digest = Hash::Sha256.of(key);
         let key = if key.len() > BLOCK { digest.as_bytes() } else { key };
-        let mut block = [0; BLOCK];
+        let mut block = Zeroizing::new([0; BLOCK]);
         block.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
         let started = |pad| {
             let mut state = START;
