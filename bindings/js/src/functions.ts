@@ -1,5 +1,20 @@
 import type { Lines } from "./headers.js";
 
+/** What `verify` takes beside the head. */
+export type VerifyArguments = [verifier: number, body: Uint8Array, now: number];
+
+/** What `begin` takes beside the head. */
+export type BeginArguments = [
+  receiver: number,
+  body: Uint8Array,
+  scope: string,
+  token: Uint8Array,
+  nowMs: number,
+  store: number,
+  storeMs: number,
+  note: Uint8Array,
+];
+
 /**
  * The functions of an engine, the same in the native and the WebAssembly one: they convert in, call the core, and
  * convert out. Objects are numbers, structured answers JSON, and `body`, `lines` and `head` are those of a `Reading`.
@@ -13,7 +28,7 @@ export interface Functions {
   verifier(source: string, secrets: Uint8Array, parts: string, options: string): number;
   about(verifier: number): string;
   /** The lines of the head one by one: joining them would take JavaScript longer than they take to cross. */
-  verify(verifier: number, body: Uint8Array, now: number, ...lines: Lines): number;
+  verify(...given: [...VerifyArguments, ...lines: Lines]): number;
   refusal(): string;
   explain(verifier: number, body: Uint8Array, head: string, now: number): string | null | undefined;
   facts(verifier: number, body: Uint8Array, head: string, proof: number): string;
@@ -31,17 +46,7 @@ export interface Functions {
 
   receiver(verifier: number, deduplicates: boolean): number;
   aboutReceiver(receiver: number): string;
-  begin(
-    receiver: number,
-    body: Uint8Array,
-    scope: string,
-    token: Uint8Array,
-    nowMs: number,
-    store: number,
-    storeMs: number,
-    note: Uint8Array,
-    ...lines: Lines
-  ): number;
+  begin(...given: [...BeginArguments, ...lines: Lines]): number;
   step(reception: number, event: number, number: number, store: number, storeMs: number, note: Uint8Array): number;
   stepDone(reception: number, bodyHash: Uint8Array): number;
   answer(): string;
